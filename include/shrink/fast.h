@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * Hot-path inlines: one relaxed access each, frozen layout, no call into the
+ * library. Look the page up once, after start, and keep the pointer.
+ */
+#ifndef SHRINK_FAST_H
+#define SHRINK_FAST_H
+
+#include <shrink/attr.h>
+
+SHRINK_BEGIN_DECLS
+
+/** What the hot path may read without a call. Layout frozen. */
+struct shrink_fast {
+	uint32_t may_grow; /**< 0 while growth is held off */
+	uint32_t level;    /**< enum shrink_level */
+};
+
+/** The process's page; never NULL, valid for the life of the process. */
+const struct shrink_fast *shrink_fast_page(void);
+
+/** shrink_may_grow() without the call. */
+static inline int shrink_fast_may_grow(const struct shrink_fast *page)
+{
+	return __atomic_load_n(&page->may_grow, __ATOMIC_RELAXED) != 0;
+}
+
+/** Marks an object referenced: a store only where it is not marked already, so
+ *  that a hot object's line stays shared. @mark is a byte of the object's own;
+ *  the cache's scan clears it with shrink_fast_test_clear(). */
+static inline void shrink_fast_mark(unsigned char *mark)
+{
+	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
+		__atomic_store_n(mark, (unsigned char)1, __ATOMIC_RELAXED);
+}
+
+/** The scan's half: was it marked since last asked? */
+static inline int shrink_fast_test_clear(unsigned char *mark)
+{
+	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(mark, (unsigned char)0, __ATOMIC_RELAXED);
+	return 1;
+}
+
+SHRINK_END_DECLS
+
+#endif /* SHRINK_FAST_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * The one table of tunables. The parser of LIBSHRINK_CONF, the API's getters and
+ * setters, their range checks and the manual page are all made from it.
+ *
+ * SHRINK_NUM(name, unit, default, min, max, when, help)
+ *   unit: "" a number, "bytes" (takes K, M, G, T), "usec", "msec", "percent"
+ * SHRINK_WORD(name, words, default index, when, help)
+ *   words parted by '|'; the value is the word's index
+ * SHRINK_TEXT(name, size, when, help)
+ *   default ""; size includes the final NUL
+ * when: NOW takes effect with the next look, START with the next shrink_start()
+ */
+#ifndef SHRINK_BASE_TUNABLES_H
+#define SHRINK_BASE_TUNABLES_H
+
+#define SHRINK_TUNABLES(SHRINK_NUM, SHRINK_WORD, SHRINK_TEXT)                                      \
+	SHRINK_WORD(arith, "linux-5.13|linux-5.0", 0, NOW,                                         \
+		    "arithmetic of a slice: current kernels, or 4.16 to 5.12")                     \
+	SHRINK_WORD(strict, "false|true", 0, START,                                                \
+		    "true: a configuration error, or no live source, makes shrink_start() fail")   \
+	SHRINK_WORD(off, "false|true", 0, START,                                                   \
+		    "true: shrink_start() does nothing, every shrinker stays passive; the bare "   \
+		    "word off means off:true")                                                     \
+	SHRINK_NUM(log, "", 6, 0, 7, NOW,                                                          \
+		   "lines up to this syslog level are logged: 3 errors, 4 warnings, 6 notes, 7 "   \
+		   "all")                                                                          \
+	SHRINK_NUM(nodes, "", 0, 0, 64, START,                                                     \
+		   "number of memory nodes to assume; 0 = ask the system")                         \
+	SHRINK_NUM(priority, "", 12, 0, 12, NOW,                                                   \
+		   "priority a pass starts at where only stall is known, not bytes")               \
+	SHRINK_NUM(low_percent, "percent", 2, 0, 50, NOW,                                          \
+		   "low watermark of free headroom, of the limit, where low_bytes is 0")           \
+	SHRINK_NUM(low_bytes, "bytes", 0, 0, 1ULL << 50, NOW,                                      \
+		   "low watermark of free headroom; 0 = low_percent and the worst slope seen")     \
+	SHRINK_NUM(high_bytes, "bytes", 0, 0, 1ULL << 50, NOW,                                     \
+		   "headroom at which reclaim stops; 0 = above low by half of it")                 \
+	SHRINK_NUM(slope_horizon, "usec", 10000, 0, 1000000, NOW,                                  \
+		   "low covers the worst growth seen for so long")                                 \
+	SHRINK_NUM(sample_min, "usec", 2000, 200, 1000000, NOW,                                    \
+		   "shortest sampling period, near the edge")                                      \
+	SHRINK_NUM(sample_max, "usec", 500000, 1000, 60000000, NOW,                                \
+		   "longest sampling period, far from it")                                         \
+	SHRINK_NUM(rss_budget, "bytes", 0, 0, 1ULL << 50, NOW,                                     \
+		   "what this process may keep resident (anonymous and shared); 0 = no budget")    \
+	SHRINK_NUM(min_yield, "percent", 50, 0, 100, NOW,                                          \
+		   "a round that returns less of what it freed stops evicting: fragmented")        \
+	SHRINK_WORD(release, "off|auto", 1, NOW,                                                   \
+		    "release stage: make the allocator hand freed pages back after scans")         \
+	SHRINK_NUM(release_stall, "usec", 20000, 0, 10000000, NOW,                                 \
+		   "longest stall of malloc that a trim may be expected to cause")                 \
+	SHRINK_NUM(holdoff, "msec", 500, 0, 60000, NOW,                                            \
+		   "growth stays held for so long after pressure has ended")                       \
+	SHRINK_NUM(regrow, "percent", 10, 1, 100, NOW,                                             \
+		   "room handed out per second after a hold, of the limit")                        \
+	SHRINK_NUM(pressure_hold, "msec", 5000, 1, 3600000, NOW,                                   \
+		   "a shrink_pressure() notice that is not taken back expires after this")         \
+	SHRINK_NUM(overrun, "msec", 200, 1, 3600000, NOW,                                          \
+		   "a callback that runs longer loses its worker: the standby goes on")            \
+	SHRINK_NUM(stop_wait, "msec", 5000, 0, 3600000, NOW,                                       \
+		   "shrink_stop() gives up threads stuck in a callback after this")                \
+	SHRINK_NUM(fork_wait, "msec", 1000, 0, 3600000, NOW,                                       \
+		   "fork() waits so long for running callbacks")                                   \
+	SHRINK_NUM(owner_deadline, "msec", 100, 1, 3600000, NOW,                                   \
+		   "an owner's unanswered request returns to deferred work after this")            \
+	SHRINK_NUM(zero_scans, "", 1024, 1, 1000000000, NOW,                                       \
+		   "scans in a row that free nothing and look at nothing before a slice ends")     \
+	SHRINK_NUM(object_guess, "bytes", 512, 1, 1ULL << 30, NOW,                                 \
+		   "object size assumed where none is given and none learned yet")                 \
+	SHRINK_WORD(usage, "off|on", 1, START,                                                     \
+		    "source: usage against the tightest limit of own group and ancestors")         \
+	SHRINK_WORD(thresholds, "off|on", 1, START,                                                \
+		    "source: cgroup v1 usage-threshold eventfds")                                  \
+	SHRINK_WORD(events, "off|on", 1, START, "source: cgroup v2 memory.events")                 \
+	SHRINK_WORD(psi, "off|on", 1, START, "source: pressure stall information, own group")      \
+	SHRINK_NUM(psi_stall, "usec", 100000, 1000, 10000000, START,                               \
+		   "stall within psi_window that counts as pressure")                              \
+	SHRINK_NUM(psi_window, "usec", 1000000, 500000, 10000000, START,                           \
+		   "window of psi_stall; 2 s without the privilege for shorter ones")              \
+	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
+	SHRINK_TEXT(sysroot, 256, START,                                                           \
+		    "folder that stands for / where /proc and /sys/fs/cgroup are read; for tests")
+
+#endif /* SHRINK_BASE_TUNABLES_H */

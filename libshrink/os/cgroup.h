@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * The process's own memory group and its ancestors, v1, v2 or hybrid: found once,
+ * files kept open, read by position. /proc/self/cgroup and mountinfo decide;
+ * libcgroup, where built in, is only asked for a second opinion, since it is
+ * wrong under bind-mounted and namespaced hierarchies.
+ */
+#ifndef SHRINK_OS_CGROUP_H
+#define SHRINK_OS_CGROUP_H
+
+#include <stdint.h>
+
+#include <shrink/reclaim.h>
+
+#define SHRINK_CGROUP_LEVELS 16
+#define SHRINK_CGROUP_PATH 1024
+
+/* One group on the way from our own to the top of what is mounted. */
+struct shrink_cgroup_level {
+	char dir[SHRINK_CGROUP_PATH]; /* as mounted, below the sysroot */
+	int usage_fd;                 /* memory.usage_in_bytes | memory.current */
+	int limit_fd;                 /* memory.limit_in_bytes | memory.max */
+	int high_fd;                  /* memory.high, v2 only, else -1 */
+	int stat_fd;                  /* memory.stat */
+};
+
+struct shrink_cgroup {
+	int version;                  /* of the memory controller: 1, 2; 0 = none */
+	int nr_levels;                /* [0] is our own */
+	struct shrink_cgroup_level level[SHRINK_CGROUP_LEVELS];
+	char unified[SHRINK_CGROUP_PATH]; /* own v2 folder (PSI, events), "" = none */
+	char reason[160];             /* why there is none */
+};
+
+struct shrink_cgroup_usage {
+	uint64_t limit;       /* UINT64_MAX = no level has one */
+	uint64_t usage;
+	uint64_t reclaimable; /* clean page cache and lazily freed; 0 unless @exact */
+	enum shrink_limit_kind kind;
+	int level;
+};
+
+/* Finds the group and opens its files; may allocate. 0, or -ENODEV with
+ * cg->reason set. Levels beyond the table are left out and said in reason. */
+int shrink_os_cgroup_open(struct shrink_cgroup *cg);
+void shrink_os_cgroup_close(struct shrink_cgroup *cg);
+
+/* The level with the least headroom, limits read afresh; @exact also reads
+ * memory.stat of that level. Any thread, no allocation. Negative errno where no
+ * level could be read (-ENODEV: the group was removed). */
+int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
+			  struct shrink_cgroup_usage *ret_usage);
+
+/* What the kernel can take by itself, from a memory.stat text: file pages that
+ * are neither dirty nor in write-back (lazily freed ones are among them). v1's
+ * hierarchical total_* fields where @version is 1. Pure. */
+uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
+
+
+#endif /* SHRINK_OS_CGROUP_H */

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <stdatomic.h>
+#include <time.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/os/clock.h>
+
+static _Atomic uint64_t virtual_now; /* 0 = the real clock */
+
+uint64_t shrink_os_clock_real(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t shrink_os_clock(void)
+{
+	uint64_t now = atomic_load_explicit(&virtual_now, memory_order_relaxed);
+
+	return now ? now : shrink_os_clock_real();
+}
+
+void shrink_os_clock_simulate(int on)
+{
+	atomic_store_explicit(&virtual_now, on ? shrink_os_clock_real() : 0, memory_order_relaxed);
+}
+
+void shrink_os_clock_advance(uint64_t nsec)
+{
+	if (atomic_load_explicit(&virtual_now, memory_order_relaxed))
+		atomic_fetch_add_explicit(&virtual_now, nsec, memory_order_relaxed);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/parse.h>
+#include <libshrink/os/fd.h>
+
+/* Sources hold some dozens (16 levels of groups with four files each at the
+ * worst), owners one each. Beyond the table a descriptor still works; it is only
+ * not closed in a forked child, where close-on-exec ends it. */
+#define FD_TABLE 1024
+
+struct own_fd {
+	int fd; /* -1 = free */
+	dev_t dev;
+	ino_t ino;
+};
+
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct own_fd table[FD_TABLE];
+static unsigned int table_used; /* places [0, table_used) were ever taken */
+static char sysroot[256];
+
+void shrink_os_set_sysroot(const char *path)
+{
+	snprintf(sysroot, sizeof(sysroot), "%s", path);
+}
+
+int shrink_os_path(char *buf, size_t size, const char *path)
+{
+	int n = snprintf(buf, size, "%s%s", sysroot, path);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Remembers @fd, or passes the negative errno of its opening on. */
+static int own(int fd)
+{
+	struct stat st;
+	unsigned int i;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return fd;
+	pthread_mutex_lock(&table_lock);
+	for (i = 0; i < table_used && table[i].fd >= 0; i++)
+		;
+	if (i < FD_TABLE) {
+		table[i] = (struct own_fd){.fd = fd, .dev = st.st_dev, .ino = st.st_ino};
+		if (i == table_used)
+			table_used++;
+	}
+	pthread_mutex_unlock(&table_lock);
+	return fd;
+}
+
+int shrink_os_open(const char *path, int flags)
+{
+	char full[4352];
+	int r = shrink_os_path(full, sizeof(full), path);
+
+	return r < 0 ? r : own(open(full, flags | O_CLOEXEC | O_NOCTTY));
+}
+
+int shrink_os_eventfd(int initial)
+{
+	return own(eventfd((unsigned int)initial, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+int shrink_os_epoll(void)
+{
+	return own(epoll_create1(EPOLL_CLOEXEC));
+}
+
+void shrink_os_close(int fd)
+{
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&table_lock);
+	for (unsigned int i = 0; i < table_used; i++)
+		if (table[i].fd == fd)
+			table[i].fd = -1;
+	pthread_mutex_unlock(&table_lock);
+	close(fd);
+}
+
+ssize_t shrink_os_pread(int fd, char *buf, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = pread(fd, buf, size - 1, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return n;
+}
+
+int shrink_os_pread_u64(int fd, uint64_t *ret_value)
+{
+	const char *p;
+	char buf[64];
+	ssize_t n = shrink_os_pread(fd, buf, sizeof(buf));
+
+	if (n < 0)
+		return (int)n;
+	if (!strncmp(buf, "max", 3)) {
+		*ret_value = UINT64_MAX;
+		return 0;
+	}
+	p = buf;
+	return shrink_parse_u64(&p, ret_value);
+}
+
+int shrink_os_write(int fd, const char *text, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = write(fd, text, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
+}
+
+void shrink_os_notify(int fd)
+{
+	uint64_t one = 1;
+	ssize_t n;
+
+	/* EAGAIN: the counter is full, so it is readable, which is all we want */
+	do {
+		n = write(fd, &one, sizeof(one));
+	} while (n < 0 && errno == EINTR);
+}
+
+uint64_t shrink_os_drain(int fd)
+{
+	uint64_t value;
+	ssize_t n;
+
+	do {
+		n = read(fd, &value, sizeof(value));
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(value) ? value : 0;
+}
+
+void shrink_os_fd_fork_child(void)
+{
+	struct stat st;
+
+	pthread_mutex_init(&table_lock, NULL);
+	for (unsigned int i = 0; i < table_used; i++) {
+		struct own_fd *o = &table[i];
+
+		/* The program may have closed or replaced it between fork and here */
+		if (o->fd >= 0 && !fstat(o->fd, &st) && st.st_dev == o->dev &&
+		    st.st_ino == o->ino)
+			close(o->fd);
+		o->fd = -1;
+	}
+	table_used = 0;
+}
+
+unsigned int shrink_os_fd_count(void)
+{
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&table_lock);
+	for (unsigned int i = 0; i < table_used; i++)
+		n += table[i].fd >= 0;
+	pthread_mutex_unlock(&table_lock);
+	return n;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * Descriptors. Every one the library opens goes through here: close-on-exec, and
+ * remembered with device and inode, so that the child of a fork closes only
+ * those it can prove are ours (G10). Reads go by position and never allocate.
+ */
+#ifndef SHRINK_OS_FD_H
+#define SHRINK_OS_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The folder that stands for / (tests); "" = the real one. Copied. */
+void shrink_os_set_sysroot(const char *path);
+/* Puts sysroot and @path together; -ENAMETOOLONG. */
+int shrink_os_path(char *buf, size_t size, const char *path);
+
+/* All return a descriptor, or a negative errno. @path is below the sysroot. */
+int shrink_os_open(const char *path, int flags);
+int shrink_os_eventfd(int semaphore_initial);
+int shrink_os_epoll(void);
+/* Closes and forgets; -1 is fine. */
+void shrink_os_close(int fd);
+
+/* Bytes read from @offset 0 into @buf, NUL-terminated; a negative errno. A file
+ * longer than @size - 1 is cut. */
+ssize_t shrink_os_pread(int fd, char *buf, size_t size);
+/* A file of one number, or the word "max" (UINT64_MAX). */
+int shrink_os_pread_u64(int fd, uint64_t *ret_value);
+/* Writes all of @text at once; negative errno. */
+int shrink_os_write(int fd, const char *text, size_t len);
+
+/* Eventfds: make readable; take what it holds (0 = nothing). Never block. */
+void shrink_os_notify(int fd);
+uint64_t shrink_os_drain(int fd);
+
+/* In the child of fork(): closes every descriptor of ours that still is. */
+void shrink_os_fd_fork_child(void);
+/* Descriptors open now, for tests. */
+unsigned int shrink_os_fd_count(void);
+
+#endif /* SHRINK_OS_FD_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* The machine's memory and this process's, from files kept open. */
+#ifndef SHRINK_OS_MEM_H
+#define SHRINK_OS_MEM_H
+
+#include <stdint.h>
+
+/* /proc/meminfo */
+struct shrink_meminfo {
+	uint64_t total, available, swap_total, swap_free; /* bytes */
+};
+
+int shrink_os_meminfo_open(void);               /* descriptor or negative errno */
+int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info);
+
+/* /proc/self/status: RssAnon + RssShmem, bytes. Bound to the process that opened
+ * it: open again in a forked child. */
+int shrink_os_rss_open(void);
+int shrink_os_rss_read(int fd, uint64_t *ret_rss);
+
+uint64_t shrink_os_page_size(void);
+
+#endif /* SHRINK_OS_MEM_H */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* Memory nodes, through libnuma where built in. */
+#ifndef SHRINK_OS_NUMA_H
+#define SHRINK_OS_NUMA_H
+
+#define SHRINK_NODES_MAX 64
+
+/* Number of node ids possible (highest + 1), 1 .. SHRINK_NODES_MAX; the tunable
+ * `nodes` overrides. Asked once by the registry; allocates. */
+int shrink_os_numa_nodes(void);
+
+#endif /* SHRINK_OS_NUMA_H */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * Threads of the library: named, all signals blocked, and free of the affinity
+ * and real-time policy that the creating thread may have (G13).
+ */
+#ifndef SHRINK_OS_THREAD_H
+#define SHRINK_OS_THREAD_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* @name at most 15 characters. 0, or a negative errno. */
+int shrink_os_thread_create(pthread_t *ret_thread, const char *name, void *(*fn)(void *), void *arg);
+
+/* Touches the stack that rounds will use, so that reclaim has no page fault (G6). */
+void shrink_os_thread_warm_stack(void);
+
+/* Condition variables on CLOCK_MONOTONIC. */
+int shrink_os_cond_init(pthread_cond_t *cond);
+/* Waits until signalled or @usec have passed; UINT64_MAX = no limit. */
+void shrink_os_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t usec);
+
+#endif /* SHRINK_OS_THREAD_H */
