@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# Builds libshrink and runs its tests; installs what is missing when root.
+set -u -o pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
+# shellcheck source=scripts/lib.sh
+. "$top/scripts/lib.sh"
+
+usage() {
+	cat <<'END'
+usage: scripts/test.sh [--quick] [-h]
+
+Installs what is missing (as root; otherwise says what to type), bootstraps,
+configures, builds in build/ and runs the whole suite; then chosen test programs
+again in builds with ThreadSanitizer (build/tsan) and with AddressSanitizer and
+UBSan (build/asan). The last line is "N passed, N failed, N skipped".
+
+  --quick   without the sanitizer builds
+  -h        this text
+END
+}
+
+quick=
+for arg; do
+	case $arg in
+	--quick) quick=1 ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+
+passed=0 failed=0 skipped=0
+failures=()
+
+# collect LABEL DIR: adds up what automake's TAP driver left in DIR's .trs files
+collect() {
+	local label=$1 dir=$2 trs line result name
+
+	while IFS= read -r trs; do
+		while IFS= read -r line; do
+			result=${line#:test-result: }
+			name=${result#* }
+			result=${result%% *}
+			case $result in
+			PASS | XFAIL) passed=$((passed + 1)) ;;
+			SKIP) skipped=$((skipped + 1)) ;;
+			*)
+				failed=$((failed + 1))
+				trs=${trs#"$dir"/}
+				failures+=("$label${trs%.trs}: $result $name")
+				;;
+			esac
+		done < <(grep '^:test-result: ' "$trs")
+	done < <(results "$dir")
+}
+
+# The sanitizer builds lie inside build/: each counts its own only.
+results() {
+	find "$1" \( -path "$1/tsan" -o -path "$1/asan" \) -prune -o -name '*.trs' -print | sort
+}
+
+# run_tests LABEL DIR make-arguments...: results of an earlier run go first, so
+# that a test which has gone away is not counted
+run_tests() {
+	local label=$1 dir=$2 before=$((passed + failed + skipped)) rc=0
+
+	shift 2
+	results "$dir" | while IFS= read -r trs; do rm -f "$trs" "${trs%.trs}.log"; done
+	say "make ${dir#"$top"/} $1"
+	make -C "$dir" "$@" </dev/null >"$dir/check.log" 2>&1 || rc=$?
+	grep -E '^(FAIL|ERROR|XPASS): ' "$dir/check.log"
+	collect "$label" "$dir"
+	[ $rc = 0 ] || [ ${#failures[@]} -gt 0 ] || {
+		tail -n 40 "$dir/check.log"
+		failed=$((failed + 1))
+		failures+=("${label}make $1 failed, see $dir/check.log")
+	}
+	[ $((passed + failed + skipped)) -gt "$before" ] || {
+		failed=$((failed + 1))
+		failures+=("${label}no test ran in $dir")
+	}
+}
+
+# The programs that are worth a second and third run are named in tests/.
+sanitizer_tests() {
+	make -s -C "$top/build" print-sanitizer-tests </dev/null
+}
+
+# sanitized NAME list: builds and runs the chosen programs only
+sanitized() {
+	local dir=$top/build/$1 tests
+
+	configure_in "$dir" --disable-shared --enable-sanitizer="$2"
+	tests=$(sanitizer_tests) || die "no list of sanitizer tests"
+	# shellcheck disable=SC2086 # a list of words
+	build_in "$dir" $tests
+	run_tests "$1: " "$dir" check-TESTS TESTS="$tests"
+}
+
+need_packages test
+bootstrap
+configure_in "$top/build" --enable-werror
+build_in "$top/build" all
+run_tests "" "$top/build" check
+if [ -z "$quick" ]; then
+	export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+	export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+	sanitized tsan thread
+	sanitized asan address,undefined
+fi
+
+if [ ${#failures[@]} -gt 0 ]; then
+	printf '\nfailed:\n'
+	printf '  %s\n' "${failures[@]}"
+fi
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
