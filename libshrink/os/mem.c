@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/parse.h>
+#include <libshrink/os/fd.h>
+#include <libshrink/os/mem.h>
+
+int shrink_os_meminfo_open(void)
+{
+	return shrink_os_open("/proc/meminfo", O_RDONLY);
+}
+
+int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
+{
+	struct shrink_meminfo info = {0};
+	char text[4096];
+	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	if (shrink_parse_field(text, "MemTotal", &info.total) < 0 ||
+	    shrink_parse_field(text, "MemAvailable", &info.available) < 0)
+		return -EINVAL; /* before 3.14 there is no MemAvailable */
+	shrink_parse_field(text, "SwapTotal", &info.swap_total);
+	shrink_parse_field(text, "SwapFree", &info.swap_free);
+	*ret_info = info;
+	return 0;
+}
+
+int shrink_os_rss_open(void)
+{
+	return shrink_os_open("/proc/self/status", O_RDONLY);
+}
+
+int shrink_os_rss_read(int fd, uint64_t *ret_rss)
+{
+	uint64_t anon, shmem;
+	char text[4096];
+	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	if (shrink_parse_field(text, "RssAnon", &anon) < 0 ||
+	    shrink_parse_field(text, "RssShmem", &shmem) < 0)
+		return -EINVAL; /* before 4.5 they are one number with file pages */
+	*ret_rss = shrink_add_u64(anon, shmem);
+	return 0;
+}
+
+uint64_t shrink_os_page_size(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+
+	return size > 0 ? (uint64_t)size : 4096;
+}

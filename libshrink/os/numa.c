@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include "config.h"
+
+#ifdef HAVE_NUMA
+#include <numa.h>
+#endif
+
+#include <libshrink/base/conf.h>
+#include <libshrink/os/numa.h>
+
+/* Ids may have gaps; what is wanted is an array that every id fits into. */
+static int system_nodes(void)
+{
+#ifdef HAVE_NUMA
+	if (numa_available() >= 0)
+		return numa_max_node() + 1;
+#endif
+	return 1;
+}
+
+int shrink_os_numa_nodes(void)
+{
+	int nodes = (int)SHRINK_TUN(nodes);
+
+	if (nodes <= 0)
+		nodes = system_nodes();
+	if (nodes < 1)
+		return 1;
+	return nodes > SHRINK_NODES_MAX ? SHRINK_NODES_MAX : nodes;
+}
