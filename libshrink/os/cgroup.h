@@ -26,10 +26,10 @@ struct shrink_cgroup_level {
 
 struct shrink_cgroup {
 	int version;                  /* of the memory controller: 1, 2; 0 = none */
-	int nr_levels;                /* [0] is our own */
+	int nr_levels;                /* [0] is our own, or the nearest visible ancestor */
 	struct shrink_cgroup_level level[SHRINK_CGROUP_LEVELS];
 	char unified[SHRINK_CGROUP_PATH]; /* own v2 folder (PSI, events), "" = none */
-	char reason[160];             /* why there is none */
+	char reason[160];             /* why there is none, or what is left out */
 };
 
 struct shrink_cgroup_usage {
@@ -41,13 +41,16 @@ struct shrink_cgroup_usage {
 };
 
 /* Finds the group and opens its files; may allocate. 0, or -ENODEV with
- * cg->reason set. Levels beyond the table are left out and said in reason. */
+ * cg->reason set. Of a tree deeper than the table, levels without a limit are left
+ * out first; reason says how many. */
 int shrink_os_cgroup_open(struct shrink_cgroup *cg);
 void shrink_os_cgroup_close(struct shrink_cgroup *cg);
 
-/* The level with the least headroom, limits read afresh; @exact also reads
- * memory.stat of that level. Any thread, no allocation. Negative errno where no
- * level could be read (-ENODEV: the group was removed). */
+/* The level with the least headroom, limits read afresh; no limit anywhere: our
+ * own. @exact also reads memory.stat of each level that has a limit, and compares
+ * by what is left of the usage without what the kernel can take: an ancestor full
+ * of strangers' page cache must not hide our own lack. Any thread, no allocation.
+ * Negative errno where no level could be read (-ENODEV: the group was removed). */
 int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
 			  struct shrink_cgroup_usage *ret_usage);
 
@@ -56,5 +59,8 @@ int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
  * hierarchical total_* fields where @version is 1. Pure. */
 uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
 
+/* The limit of one level now: the tighter of memory.max and memory.high, v1's
+ * memory.limit_in_bytes; UINT64_MAX = none. Any thread. */
+uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);
 
 #endif /* SHRINK_OS_CGROUP_H */

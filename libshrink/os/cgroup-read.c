@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/parse.h>
+#include <libshrink/os/cgroup.h>
+#include <libshrink/os/fd.h>
+
+/* v1 has no word for "none": it shows LONG_MAX rounded down to whole pages, and
+ * pages are of many sizes. No machine has this much. */
+#define V1_NONE (1ULL << 62)
+
+static uint64_t number_or_max(int fd)
+{
+	uint64_t value;
+
+	if (fd < 0 || shrink_os_pread_u64(fd, &value) < 0 || value >= V1_NONE)
+		return UINT64_MAX;
+	return value;
+}
+
+uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level)
+{
+	return shrink_min_u64(number_or_max(level->limit_fd), number_or_max(level->high_fd));
+}
+
+uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version)
+{
+	static const char *const names[2][4] = {
+		{"total_inactive_file", "total_active_file", "total_dirty", "total_writeback"},
+		{"inactive_file", "active_file", "file_dirty", "file_writeback"},
+	};
+	uint64_t v[4] = {0};
+
+	for (int i = 0; i < 4; i++)
+		shrink_parse_field(stat, names[version == 2][i], &v[i]);
+	return shrink_sub_u64(shrink_add_u64(v[0], v[1]), shrink_add_u64(v[2], v[3]));
+}
+
+static uint64_t read_reclaimable(const struct shrink_cgroup_level *level, int version)
+{
+	char text[8192];
+
+	if (level->stat_fd < 0 || shrink_os_pread(level->stat_fd, text, sizeof(text)) < 0)
+		return 0; /* unknown: all of the usage may be ours to give */
+	return shrink_os_cgroup_reclaimable(text, version);
+}
+
+static uint64_t headroom(const struct shrink_cgroup_usage *u)
+{
+	return u->limit == UINT64_MAX ? UINT64_MAX
+				      : shrink_sub_u64(u->limit, u->usage - u->reclaimable);
+}
+
+/* Tighter: less headroom; where two have none, the one further over. */
+static int tighter(const struct shrink_cgroup_usage *a, const struct shrink_cgroup_usage *b)
+{
+	if (headroom(a) != headroom(b))
+		return headroom(a) < headroom(b);
+	return headroom(a) == 0 && a->usage - a->limit - a->reclaimable >
+					   b->usage - b->limit - b->reclaimable;
+}
+
+static int read_level(const struct shrink_cgroup *cg, int i, int exact,
+		      struct shrink_cgroup_usage *ret_here)
+{
+	const struct shrink_cgroup_level *level = &cg->level[i];
+	struct shrink_cgroup_usage here = {.level = i, .kind = SHRINK_LIMIT_NONE};
+	int r = shrink_os_pread_u64(level->usage_fd, &here.usage);
+
+	if (r < 0)
+		return r;
+	here.limit = shrink_os_cgroup_level_limit(level);
+	if (here.limit != UINT64_MAX) {
+		here.kind = cg->version == 2 ? SHRINK_LIMIT_CGROUP2 : SHRINK_LIMIT_CGROUP1;
+		if (exact)
+			here.reclaimable = shrink_min_u64(read_reclaimable(level, cg->version),
+							  here.usage);
+	}
+	*ret_here = here;
+	return 0;
+}
+
+int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
+			  struct shrink_cgroup_usage *ret_usage)
+{
+	struct shrink_cgroup_usage best, here;
+	int any = 0, err = -ENODEV;
+
+	for (int i = 0; i < cg->nr_levels; i++) {
+		int r = read_level(cg, i, exact, &here);
+
+		if (r < 0)
+			err = r;
+		else if (!any++ || tighter(&here, &best))
+			best = here;
+	}
+	if (!any)
+		return err;
+	*ret_usage = best;
+	return 0;
+}
