@@ -54,9 +54,10 @@ collect() {
 	done < <(results "$dir")
 }
 
-# The sanitizer builds lie inside build/: each counts its own only.
+# Other builds lie inside build/: each counts its own only.
 results() {
-	find "$1" \( -path "$1/tsan" -o -path "$1/asan" \) -prune -o -name '*.trs' -print | sort
+	find "$1" -mindepth 1 -type d -exec test -e '{}/config.status' \; -prune -o \
+		-name '*.trs' -print | sort
 }
 
 # run_tests LABEL DIR make-arguments...: results of an earlier run go first, so
