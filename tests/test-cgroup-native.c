@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* The own memory group on the running system, also under real namespaces and bind
+ * mounts. The made-up systems: test-cgroup.c */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libshrink/os/cgroup-opinion.h>
+#include <libshrink/os/cgroup.h>
+#include <libshrink/os/fd.h>
+
+#include "tests/cg.h"
+#include "tests/harness.h"
+
+#define MIB (1024ULL * 1024)
+#define CHILD_SKIPS 77
+
+static struct shrink_cgroup cg;
+static struct cg group;
+
+/* In the child of a test: no CUnit there, so a failed check says its line and
+ * ends it. */
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			printf("# child: line %d: %s\n", __LINE__, #cond);                         \
+			fflush(stdout);                                                            \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* Namespaces and moves are for good: each such test has a process of its own. */
+static int in_child(void (*fn)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		fn();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int read_once(int exact, struct shrink_cgroup_usage *u)
+{
+	int r = shrink_os_cgroup_open(&cg);
+
+	if (!r)
+		r = shrink_os_cgroup_read(&cg, exact, u);
+	return r;
+}
+
+static void test_own(void)
+{
+	struct shrink_cgroup_usage u;
+	int out, saved = dup(STDOUT_FILENO);
+	char text[64], name[] = "/tmp/shrink-out-XXXXXX";
+
+	/* neither libcgroup nor we may write to the program's output */
+	out = mkstemp(name);
+	unlink(name);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	int r = read_once(1, &u);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	ASSERT_INT(pread(out, text, sizeof(text), 0), 0);
+	close(out);
+	if (r == -ENODEV)
+		SKIP("%s", cg.reason);
+	ASSERT_INT(r, 0);
+	CU_ASSERT(u.usage > 0);
+	shrink_os_cgroup_close(&cg);
+	ASSERT_INT(shrink_os_fd_count(), 0);
+}
+
+static void limit_in_child(void)
+{
+	struct shrink_cgroup_usage u;
+
+	CHECK(!cg_move(&group, 0));
+	CHECK(!read_once(0, &u));
+	CHECK(!strcmp(cg.level[0].dir, group.dir));
+	CHECK(u.level == 0 && u.limit == 64 * MIB && u.kind == SHRINK_LIMIT_CGROUP1);
+	CHECK(!cg_write(&group, "memory.limit_in_bytes", "33554432"));
+	CHECK(!shrink_os_cgroup_read(&cg, 1, &u) && u.limit == 32 * MIB);
+	CHECK(u.reclaimable <= u.usage);
+	CHECK(!cg_write(&group, "memory.limit_in_bytes", "-1"));
+	CHECK(!shrink_os_cgroup_read(&cg, 0, &u) && u.limit != 32 * MIB);
+
+	/* we leave and the group goes: its files are dead, the ancestors' are not */
+	cg_remove(&group);
+	CHECK(access(cg.level[0].dir, F_OK) < 0);
+	CHECK(!shrink_os_cgroup_read(&cg, 0, &u) && u.level > 0);
+	cg.nr_levels = 1;
+	CHECK(shrink_os_cgroup_read(&cg, 0, &u) == -ENODEV);
+}
+
+static void test_limit(void)
+{
+	const char *why = cg_create_v1(&group, "limit", 64 * MIB);
+
+	if (why)
+		SKIP("no v1 child group: %s", why);
+	ASSERT_INT(in_child(limit_in_child), 0);
+	cg_remove(&group);
+}
+
+/* The mounts are older than the namespace: own path "/", mount root "/../..". */
+static void namespace_in_child(void)
+{
+	struct shrink_cgroup_usage u;
+
+	CHECK(!cg_move(&group, 0));
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		_exit(CHILD_SKIPS);
+	CHECK(!read_once(0, &u));
+	CHECK(!strcmp(cg.level[0].dir, group.dir));
+	CHECK(u.level == 0 && u.limit == 64 * MIB);
+	CHECK(cg.nr_levels > 1);
+}
+
+/* The group alone is bound, read-only, over the place of the whole tree. */
+static void bind_in_child(void)
+{
+	char mount_point[sizeof(cg.level[0].dir)];
+	struct shrink_cgroup_usage u;
+
+	CHECK(!cg_move(&group, 0));
+	CHECK(!read_once(0, &u));
+	strcpy(mount_point, cg.level[cg.nr_levels - 1].dir);
+	shrink_os_cgroup_close(&cg);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(CHILD_SKIPS);
+	CHECK(!mount(group.dir, mount_point, NULL, MS_BIND, NULL));
+	CHECK(!mount(NULL, mount_point, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL));
+	CHECK(!read_once(1, &u));
+	CHECK(!strcmp(cg.level[0].dir, mount_point) && cg.nr_levels == 1);
+	CHECK(u.limit == 64 * MIB && u.usage > 0);
+	CHECK(shrink_os_cgroup_second_opinion(&cg) != 0); /* it is wrong here, and is not believed */
+}
+
+static void with_group(void (*fn)(void), const char *what)
+{
+	const char *why = cg_create_v1(&group, "where", 64 * MIB);
+	int r;
+
+	if (why)
+		SKIP("no v1 child group: %s", why);
+	r = in_child(fn);
+	cg_remove(&group);
+	if (r == CHILD_SKIPS)
+		SKIP("%s not permitted here", what);
+	ASSERT_INT(r, 0);
+}
+
+static void test_namespace(void)
+{
+	with_group(namespace_in_child, "cgroup namespace");
+}
+
+static void test_bind(void)
+{
+	with_group(bind_in_child, "mount namespace");
+}
+
+static const struct test tests[] = {
+	{"groups: our own, silently", test_own},
+	{"groups: a real limit that changes, a group that goes", test_limit},
+	{"groups: a real namespace", test_namespace},
+	{"groups: a real read-only bind mount", test_bind},
+	{NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, "cgroup-native", tests);
+}
