@@ -14,6 +14,15 @@
 SHRINK_BEGIN_DECLS
 
 /**
+ * shrink_conf - the program's own configuration
+ *
+ * Not the library's symbol but the program's, which may define it, in C or C++:
+ * const char *shrink_conf = "low_percent:4"; the same text as in LIBSHRINK_CONF,
+ * read once, together with that.
+ */
+extern const char *shrink_conf;
+
+/**
  * shrink_conf_set() - set one tunable
  * @key: as in LIBSHRINK_CONF, also per-cache keys such as "cache.dns-*.keep"
  * @value: its text; a range error leaves the old value
@@ -22,20 +31,30 @@ SHRINK_BEGIN_DECLS
  * next shrink_start(). Any thread, not from callbacks.
  *
  * Return: 0; -EINVAL: NULL or unreadable value; -ENOENT: no such key; -ERANGE:
- * out of range; -EPERM: the environment has set this key, which wins; -ENOMEM.
+ * out of range; -EPERM: the environment has set this key, which wins;
+ * -ENAMETOOLONG: a cache's pattern of more than 63 bytes; -ENOSPC: the 64 places
+ * for per-cache keys are taken.
  */
 int shrink_conf_set(const char *key, const char *value);
 
 /**
  * shrink_conf_get() - the value in force, as text that shrink_conf_set() takes
  *
- * Return: the full length, @buf is cut to @size; -EINVAL: NULL; -ENOENT.
+ * A per-cache key has a value only as it was set, pattern and all.
+ *
+ * Return: the full length, @buf is cut to @size; -EINVAL: NULL, but @buf may be
+ * if @size is 0; -ENOENT: no such key, or a per-cache key that is not set.
  */
 int shrink_conf_get(const char *key, char *buf, size_t size);
 
 /**
  * shrink_conf_errors() - what was wrong with the configuration
- * @buf: takes one line per error, as logged; may be NULL if @size is 0
+ * @buf: takes one line per error, as logged, each ended by a newline, as far as
+ *       they fit; may be NULL if @size is 0
+ *
+ * Errors are those of LIBSHRINK_CONF and of `shrink_conf`; what was wrong with a
+ * shrink_conf_set() it has returned itself. About 4 KiB of lines are kept, the
+ * others are counted in a last line.
  *
  * Return: the number of errors since the process began; 0 = none; -EINVAL.
  */

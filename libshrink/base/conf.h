@@ -36,11 +36,21 @@ enum shrink_conf_origin {
 	SHRINK_CONF_ENV
 };
 
-/* Parses a whole "key:value,..." text; each error is logged, kept for
- * shrink_conf_errors() and counted in the return value. */
+/* Parses a whole "key:value,..." text (grammar: libshrink.conf(5)). Each error is
+ * logged, kept for shrink_conf_errors() and counted in the return value; the value
+ * it concerns stays as it was. NULL is an empty text. */
 int shrink_conf_parse(const char *text, enum shrink_conf_origin origin);
-/* One key; returns as shrink_conf_set(). */
+/* Parses the program's text and the environment's, in this order, the first time
+ * it is called and never again; concurrent callers wait. Returns the number of
+ * errors so far. */
+int shrink_conf_load_once(const char *program, const char *env);
+int shrink_conf_loaded(void);
+/* One key; returns as shrink_conf_set(). Nothing is logged: the caller knows. */
 int shrink_conf_set_one(const char *key, const char *value, enum shrink_conf_origin origin);
+/* The public shrink_conf_get(), _errors() and _entry() without their first load. */
+int shrink_conf_text(const char *key, char *buf, size_t size);
+int shrink_conf_kept_errors(char *buf, size_t size);
+int shrink_conf_describe(unsigned int index, struct shrink_conf_entry *ret_entry);
 
 /* What the rules "cache.<glob>.<key>" say of one cache. */
 enum {
@@ -57,10 +67,15 @@ struct shrink_cache_rule {
 };
 
 /* The rules for a cache of this name (without its id), merged: a later rule of
- * the same origin wins, a stronger origin wins over a weaker one. */
+ * the same origin wins, a stronger origin wins over a weaker one. Any thread. */
 void shrink_conf_rule_for(const char *name, struct shrink_cache_rule *ret_rule);
 
 /* Called, with no lock held, after rules have changed at run time. */
 void shrink_conf_on_rules_changed(void (*changed)(void));
+
+/* Around fork(): the child must not inherit a lock that another thread holds. */
+void shrink_conf_fork_prepare(void);
+void shrink_conf_fork_parent(void);
+void shrink_conf_fork_child(void);
 
 #endif /* SHRINK_BASE_CONF_H */

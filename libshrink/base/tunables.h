@@ -81,4 +81,16 @@
 	SHRINK_TEXT(sysroot, 256, START,                                                           \
 		    "folder that stands for / where /proc and /sys/fs/cgroup are read; for tests")
 
+/* What "cache.<glob>.<key>" may set of the caches whose name the glob matches. The
+ * order is that of enum shrink_rule_key. */
+#define SHRINK_CACHE_KEYS(SHRINK_NUM, SHRINK_WORD)                                                 \
+	SHRINK_NUM(seeks, "", 2, 0, 1000000, NOW, "cost to rebuild one object, in place of the "   \
+		   "shrinker's own; 0 = free to rebuild")                                          \
+	SHRINK_NUM(keep, "objects", 0, 0, 1ULL << 40, NOW,                                         \
+		   "objects never asked for, in place of the shrinker's own")                      \
+	SHRINK_NUM(weight, "percent", 100, 0, 1000, NOW,                                           \
+		   "share of its count that reclaim sees: less than 100 presses it less, more "    \
+		   "presses it more, 0 leaves it alone")                                           \
+	SHRINK_WORD(enabled, "false|true", 1, NOW, "false: left alone by reclaim")
+
 #endif /* SHRINK_BASE_TUNABLES_H */
