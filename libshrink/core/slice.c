@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * One visit of one shrinker at one node: count, scan in batches, put the rest off.
+ *
+ * Deferred work is claimed by exchanging the counter for 0 and given back by
+ * adding, never by storing: meanwhile others may have put work off too, and a
+ * second thread that comes by finds no backlog to do again (contract 2.1).
+ *
+ * Without a byte goal the numbers are the kernel's untouched. With one, a visit
+ * is capped at the cache's share of the goal, and what is not needed any more is
+ * forgotten rather than deferred.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
+#include <libshrink/base/probe.h>
+#include <libshrink/core/core.h>
+#include <libshrink/os/clock.h>
+
+struct shrink_core_stats shrink_core_stats;
+
+static void add_u64(_Atomic uint64_t *counter, uint64_t v)
+{
+	atomic_fetch_add_explicit(counter, v, memory_order_relaxed);
+}
+
+static const char *misuse_text(unsigned int kind)
+{
+	switch (kind) {
+	case SHRINK_MISUSE_COUNT:
+		return "count_objects returned a negative number or SHRINK_STOP; expected 0, "
+		       "SHRINK_EMPTY or objects; taken as 0";
+	case SHRINK_MISUSE_FREED:
+		return "scan_objects returned a negative number or SHRINK_EMPTY; expected objects "
+		       "or SHRINK_STOP; taken as 0";
+	case SHRINK_MISUSE_STILL:
+		return "scan_objects freed nothing and set nr_scanned to 0 without SHRINK_STOP; the "
+		       "batch is charged";
+	case SHRINK_MISUSE_ENDLESS:
+		return "scan_objects keeps setting nr_scanned to 0; the visit ends as with "
+		       "SHRINK_STOP";
+	default:
+		return "scan_objects freed more than count_objects had counted; believed";
+	}
+}
+
+static void misuse(struct shrinker_impl *s, struct shrinker_node *slot, unsigned int kind)
+{
+	char name[SHRINK_NAME_MAX + 16];
+
+	add_u64(&slot->misuses, 1);
+	add_u64(&shrink_core_stats.misuses, 1);
+	if (atomic_fetch_or_explicit(&s->reported, kind, memory_order_relaxed) & kind)
+		return;
+	shrinker_get_name(&s->pub, name, sizeof(name));
+	shrink_warn("%s: %s (reported once)", name, misuse_text(kind));
+}
+
+uint64_t shrinker_object_bytes(struct shrinker_impl *s)
+{
+	uint64_t bytes = s->pub.object_size;
+
+	if (!bytes)
+		bytes = atomic_load_explicit(&s->object_learned, memory_order_relaxed);
+	return bytes ? bytes : SHRINK_TUN(object_guess);
+}
+
+/* A slow average of what scans report, an eighth of the new each time. */
+static void learn(struct shrinker_impl *s, uint64_t objects, uint64_t bytes)
+{
+	uint64_t old = atomic_load_explicit(&s->object_learned, memory_order_relaxed);
+	uint64_t sample = bytes / objects;
+
+	atomic_store_explicit(&s->object_learned, old ? old - old / 8 + sample / 8 : sample,
+			      memory_order_relaxed);
+}
+
+/* Around every callback: who looks whether a worker is stuck, and who frees its
+ * own shrinker, must know. */
+static void callback_begin(struct shrink_pass *pass, struct shrinker_impl *s)
+{
+	struct shrink_ticker *t = pass->ticker;
+
+	shrink_context.current = s;
+	if (!t)
+		return;
+	atomic_store_explicit(&t->current, s, memory_order_relaxed);
+	atomic_store_explicit(&t->ticks, atomic_load_explicit(&t->ticks, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
+static void callback_end(struct shrink_pass *pass, struct shrinker_impl *s)
+{
+	struct shrink_ticker *t = pass->ticker;
+
+	shrink_context.current = NULL;
+	if (!t)
+		return;
+	/* Pairs with shrink_ticker_lose(): either it sees that this callback has
+	 * ended, or this sees that the worker was given up; both clear the mark. */
+	atomic_store(&t->current, NULL);
+	if (atomic_load(&t->lost)) {
+		atomic_store_explicit(&s->stuck, 0, memory_order_relaxed);
+		pass->stopped = true;
+	}
+}
+
+bool shrink_ticker_lose(struct shrink_ticker *t, struct shrinker_impl *s)
+{
+	atomic_store_explicit(&s->stuck, 1, memory_order_relaxed);
+	atomic_store(&t->lost, 1);
+	if (atomic_load(&t->current) == s)
+		return true;
+	atomic_store_explicit(&s->stuck, 0, memory_order_relaxed);
+	atomic_store(&t->lost, 0);
+	return false;
+}
+
+static unsigned long count_published(struct shrinker_node *slot)
+{
+	unsigned long n = atomic_load_explicit(&slot->pub_objects, memory_order_relaxed);
+	long posted = atomic_load_explicit(&slot->posted, memory_order_relaxed);
+
+	return (unsigned long)shrink_sub_u64(n, posted > 0 ? (uint64_t)posted : 0);
+}
+
+static unsigned long count_asked(struct shrink_pass *pass, struct shrinker_impl *s,
+				 struct shrinker_node *slot, int nid)
+{
+	struct shrink_control sc = {
+		.gfp_mask = pass->gfp_mask,
+		.nid = nid,
+		.memcg = pass->memcg,
+		.deadline_nsec = pass->deadline,
+	};
+	unsigned long n;
+
+	callback_begin(pass, s);
+	n = s->pub.count_objects(&s->pub, &sc);
+	callback_end(pass, s);
+	atomic_store_explicit(&slot->counts,
+			      atomic_load_explicit(&slot->counts, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	if (n > LONG_MAX && n != SHRINK_EMPTY) {
+		misuse(s, slot, SHRINK_MISUSE_COUNT);
+		return 0;
+	}
+	return n;
+}
+
+unsigned long shrink_slice_count(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
+{
+	struct shrinker_node *slot = shrinker_slot(s, nid);
+	unsigned long weight, n;
+
+	n = s->pub.owner ? count_published(slot) : count_asked(pass, s, slot, nid);
+	if (n == SHRINK_EMPTY)
+		return n;
+	atomic_store_explicit(&slot->last_count, n, memory_order_relaxed);
+	weight = atomic_load_explicit(&s->weight, memory_order_relaxed);
+	if (weight != 100)
+		n = (unsigned long)shrink_min_u64(shrink_mul_div(n, weight, 100), LONG_MAX);
+	return (unsigned long)shrink_sub_u64(n, atomic_load_explicit(&s->keep, memory_order_relaxed));
+}
+
+static void account_pending(struct shrink_pass *pass, struct shrinker_impl *s,
+			    struct shrinker_node *slot, const struct shrink_control *sc)
+{
+	uint64_t bytes = sc->bytes_pending;
+
+	if (!sc->nr_pending && !bytes)
+		return;
+	if (!bytes)
+		bytes = shrink_mul_div(sc->nr_pending, shrinker_object_bytes(s), 1);
+	bytes = shrink_min_u64(bytes, INT64_MAX);
+	atomic_fetch_add_explicit(&slot->pending_objects, (int64_t)sc->nr_pending,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&slot->pending_bytes, (int64_t)bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shrink_core_stats.pending_bytes, (int64_t)bytes,
+				  memory_order_relaxed);
+	pass->pending_bytes += bytes;
+}
+
+static void account_freed(struct shrink_pass *pass, struct shrinker_impl *s,
+			  struct shrinker_node *slot, const struct shrink_control *sc,
+			  unsigned long freed)
+{
+	uint64_t bytes = sc->bytes_freed;
+
+	if (bytes && freed)
+		learn(s, freed, bytes);
+	else if (!bytes)
+		bytes = shrink_mul_div(freed, shrinker_object_bytes(s), 1);
+	pass->freed_bytes += bytes;
+	if (s->pub.flags & SHRINKER_SELF_RELEASE)
+		pass->self_bytes += bytes;
+	add_u64(&slot->freed, freed);
+	add_u64(&slot->freed_bytes, bytes);
+	add_u64(&shrink_core_stats.freed, freed);
+	add_u64(&shrink_core_stats.freed_bytes, bytes);
+}
+
+static void account_time(struct shrinker_node *slot, uint64_t nsec)
+{
+	add_u64(&slot->scan_nsec, nsec);
+	if (nsec > atomic_load_explicit(&slot->scan_nsec_max, memory_order_relaxed))
+		atomic_store_explicit(&slot->scan_nsec_max, nsec, memory_order_relaxed);
+}
+
+unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *s,
+				struct shrink_control *sc)
+{
+	struct shrinker_node *slot = shrinker_slot(s, sc->nid);
+	uint64_t begin = shrink_os_clock_real();
+	unsigned long freed;
+
+	if (!pass->first_scan)
+		pass->first_scan = shrink_os_clock();
+	callback_begin(pass, s);
+	freed = s->pub.scan_objects(&s->pub, sc);
+	callback_end(pass, s);
+
+	account_time(slot, shrink_os_clock_real() - begin);
+	add_u64(&slot->scans, 1);
+	account_pending(pass, s, slot, sc);
+	if (freed == SHRINK_STOP) {
+		add_u64(&slot->stops, 1);
+		if (sc->bytes_freed) /* stopped in the middle: what went is gone */
+			account_freed(pass, s, slot, sc, 0);
+		return freed;
+	}
+	if (freed > LONG_MAX) {
+		misuse(s, slot, SHRINK_MISUSE_FREED);
+		freed = 0;
+	}
+	if (!freed && !sc->nr_scanned && !sc->nr_pending) {
+		misuse(s, slot, SHRINK_MISUSE_STILL);
+		sc->nr_scanned = sc->nr_to_scan;
+	}
+	account_freed(pass, s, slot, sc, freed);
+	pass->freed += freed;
+	pass->scanned += sc->nr_scanned;
+	add_u64(&slot->scanned, sc->nr_scanned);
+	add_u64(&shrink_core_stats.scanned, sc->nr_scanned);
+	return freed;
+}
+
+/* Asked between batches (G8). */
+static bool pass_over(struct shrink_pass *pass)
+{
+	if (pass->stopped)
+		return true;
+	if (pass->enough && pass->enough(pass))
+		pass->stopped = true;
+	else if (pass->deadline && shrink_os_clock() >= pass->deadline)
+		pass->stopped = true;
+	return pass->stopped;
+}
+
+/*
+ * A byte goal: this cache's part of it is in proportion to what it was predicted
+ * to yield. Rounded up, so that the parts cover the goal.
+ */
+static void cap_to_share(struct shrink_pass *pass, struct shrinker_impl *s, struct shrink_slice *sl)
+{
+	uint64_t size = shrinker_object_bytes(s);
+	uint64_t own = shrink_min_u64(sl->delta, (uint64_t)sl->freeable);
+	uint64_t share, cap;
+
+	if (!pass->yield)
+		return;
+	share = shrink_mul_div(pass->goal, shrink_mul_div(own, size, 1), pass->yield);
+	cap = share / size + (share % size != 0);
+	if (sl->delta > cap)
+		sl->delta = cap;
+	if (sl->total_scan > 0 && (uint64_t)sl->total_scan > cap)
+		sl->total_scan = (long)cap;
+}
+
+/* With a goal a part smaller than a batch is worth its call. */
+static unsigned long next_batch(const struct shrink_pass *pass, const struct shrink_slice *sl)
+{
+	if (!pass->goal)
+		return shrink_arith_next(sl);
+	if (sl->total_scan <= 0)
+		return 0;
+	return (unsigned long)(sl->total_scan < sl->batch ? sl->total_scan : sl->batch);
+}
+
+enum slice_end { SLICE_DONE, SLICE_STOP, SLICE_OVER };
+
+static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_impl *s, int nid,
+				   struct shrink_slice *sl, unsigned long *freed)
+{
+	uint64_t size = shrinker_object_bytes(s), still = 0;
+	unsigned long n, r;
+
+	while ((n = next_batch(pass, sl))) {
+		struct shrink_control sc = {
+			.gfp_mask = pass->gfp_mask,
+			.nid = nid,
+			.nr_to_scan = n,
+			.nr_scanned = n,
+			.memcg = pass->memcg,
+			.bytes_to_free = pass->goal ? shrink_mul_div((uint64_t)sl->total_scan, size, 1) : 0,
+			.deadline_nsec = pass->deadline,
+		};
+
+		pass->asked_bytes = shrink_add_u64(pass->asked_bytes, shrink_mul_div(n, size, 1));
+		r = shrink_slice_scan(pass, s, &sc);
+		if (r == SHRINK_STOP)
+			return SLICE_STOP;
+		*freed += r;
+		shrink_arith_charge(sl, sc.nr_scanned);
+		still = sc.nr_scanned ? 0 : still + 1;
+		if (still >= SHRINK_TUN(zero_scans)) {
+			misuse(s, shrinker_slot(s, nid), SHRINK_MISUSE_ENDLESS);
+			return SLICE_STOP;
+		}
+		if (pass_over(pass))
+			return SLICE_OVER;
+	}
+	return SLICE_DONE;
+}
+
+/* An owner's cache is only ever touched on its own thread: what would be scanned
+ * here is asked of it in one go, and counts as looked at. */
+static enum slice_end post_batches(struct shrink_pass *pass, struct shrinker_impl *s, int nid,
+				   struct shrink_slice *sl)
+{
+	unsigned long n = next_batch(pass, sl);
+	uint64_t bytes;
+
+	if (!n)
+		return SLICE_DONE;
+	n = (unsigned long)(sl->total_scan < sl->freeable ? sl->total_scan : sl->freeable);
+	bytes = shrink_mul_div(n, shrinker_object_bytes(s), 1);
+	pass->asked_bytes = shrink_add_u64(pass->asked_bytes, bytes);
+	if (!shrink_owner_post(s, nid, n, pass))
+		return SLICE_STOP;
+	pass->posted_bytes = shrink_add_u64(pass->posted_bytes, bytes);
+	shrink_arith_charge(sl, n);
+	return SLICE_DONE;
+}
+
+/* In a thread that may not take the application's locks, a shrinker that does not
+ * promise to trylock is not called; its work is put off and handed on. */
+static enum slice_end refuse_batches(struct shrink_pass *pass, struct shrinker_impl *s,
+				     struct shrink_slice *sl)
+{
+	if (!next_batch(pass, sl))
+		return SLICE_DONE;
+	pass->refused_bytes = shrink_add_u64(
+		pass->refused_bytes,
+		shrink_mul_div((uint64_t)sl->total_scan, shrinker_object_bytes(s), 1));
+	return SLICE_STOP;
+}
+
+static long claim_deferred(struct shrinker_node *slot)
+{
+	/* 0 for 0 is no exchange at all: the common case costs no locked access */
+	if (!atomic_load_explicit(&slot->nr_deferred, memory_order_relaxed))
+		return 0;
+	return atomic_exchange_explicit(&slot->nr_deferred, 0, memory_order_relaxed);
+}
+
+static long put_off(struct shrinker_node *slot, long objects)
+{
+	if (!objects)
+		return atomic_load_explicit(&slot->nr_deferred, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) + objects;
+}
+
+/* A descent answered STOP at every priority would put the cache off twice over:
+ * one event adds its share once. */
+static bool stopped_before(struct shrink_pass *pass, struct shrinker_node *slot)
+{
+	if (!pass->event)
+		return false;
+	return atomic_exchange_explicit(&slot->stop_event, pass->event, memory_order_relaxed) ==
+	       pass->event;
+}
+
+static long what_is_left(struct shrink_pass *pass, struct shrinker_node *slot,
+			 struct shrink_slice *sl, enum slice_end end)
+{
+	if (end == SLICE_OVER && pass->met)
+		shrink_arith_forgo(sl);
+	else if (end == SLICE_STOP && stopped_before(pass, slot))
+		shrink_arith_forgo(sl);
+	return shrink_arith_end(sl);
+}
+
+unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
+{
+	struct shrinker_node *slot = shrinker_slot(s, nid);
+	struct shrink_arith_how how = pass->how;
+	unsigned long freeable, freed = 0;
+	struct shrink_slice sl;
+	enum slice_end end;
+	long left;
+
+	freeable = shrink_slice_count(pass, s, nid);
+	if (!freeable || freeable == SHRINK_EMPTY)
+		return freeable;
+	how.seeks = atomic_load_explicit(&s->seeks, memory_order_relaxed);
+	how.batch = atomic_load_explicit(&s->batch, memory_order_relaxed);
+	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(slot));
+	if (pass->goal)
+		cap_to_share(pass, s, &sl);
+	SHRINK_PROBE_START(&s->pub, s->pub.scan_objects, nid, sl.deferred, pass->gfp_mask, freeable,
+			   sl.delta, sl.total_scan, how.priority);
+
+	if (s->pub.owner)
+		end = post_batches(pass, s, nid, &sl);
+	else if (pass->direct_only && !(s->pub.flags & SHRINKER_DIRECT))
+		end = refuse_batches(pass, s, &sl);
+	else
+		end = scan_batches(pass, s, nid, &sl, &freed);
+
+	left = put_off(slot, what_is_left(pass, slot, &sl, end));
+	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed, sl.total_scan);
+	(void)left;
+	return freed;
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
+#include <libshrink/core/rcu.h>
+#include <libshrink/os/clock.h>
+#include <libshrink/os/thread.h>
+#include <libshrink/reclaim/engine.h>
+
+#define WORKERS 2
+
+struct worker {
+	pthread_t thread;
+	pthread_cond_t wake;
+	struct shrink_ticker ticker;
+	bool alive;              /* the thread runs, under the engine lock */
+	bool busy;               /* in a round */
+	bool given_up;           /* by stop: ends by itself when its callback returns */
+	struct shrink_goal goal; /* the round it is in, to hand over */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct worker workers[WORKERS];
+static int leader;
+static bool stopping;
+static bool pending;
+static struct shrink_goal pending_goal;
+static void (*pending_chore)(void);
+static void (*done_hook)(void);
+
+static unsigned int fruitless_row;
+static uint64_t fruitless_when;
+static struct shrink_engine_stats stats;
+
+/* monitor only */
+static struct {
+	int leader;
+	uint64_t ticks, since;
+} watched;
+
+static void merge(struct shrink_goal *into, const struct shrink_goal *from)
+{
+	into->bytes = shrink_max_u64(into->bytes, from->bytes);
+	into->gauged |= from->gauged;
+	if (from->priority < into->priority)
+		into->priority = from->priority;
+	if (from->level > into->level)
+		into->level = from->level;
+}
+
+void shrink_engine_post(const struct shrink_goal *goal)
+{
+	pthread_mutex_lock(&lock);
+	if (pending)
+		merge(&pending_goal, goal);
+	else
+		pending_goal = *goal;
+	pending = true;
+	if (workers[leader].alive)
+		pthread_cond_signal(&workers[leader].wake);
+	pthread_mutex_unlock(&lock);
+}
+
+/* Lock held. What a round has shown, for back-off. */
+static void learn(const struct shrink_round *rec, uint64_t freed)
+{
+	if (!rec->end_nsec) /* there was nothing to do */
+		return;
+	stats.rounds++;
+	fruitless_row = freed || rec->end != SHRINK_ROUND_FRUITLESS ? 0 : fruitless_row + 1;
+	fruitless_when = rec->end_nsec;
+}
+
+static uint64_t run(const struct shrink_goal *goal, struct shrink_ticker *ticker, uint64_t *objects)
+{
+	struct shrink_round rec = {0};
+	uint64_t refused, freed = 0;
+
+	if (!shrink_gate_enter())
+		return 0;
+	freed = shrink_round_run(goal, ticker, &rec, &refused);
+	shrink_gate_exit();
+	pthread_mutex_lock(&lock);
+	learn(&rec, freed);
+	pthread_mutex_unlock(&lock);
+	if (objects)
+		*objects = rec.freed_objects;
+	return freed;
+}
+
+uint64_t shrink_engine_run_pending(void)
+{
+	struct shrink_goal goal;
+	uint64_t objects = 0;
+	bool any;
+
+	pthread_mutex_lock(&lock);
+	any = pending;
+	goal = pending_goal;
+	pending = false;
+	pthread_mutex_unlock(&lock);
+	if (any)
+		run(&goal, NULL, &objects);
+	shrink_registry_drain(true);
+	return objects;
+}
+
+/* Lock held on entry and exit. */
+static void lead(struct worker *w)
+{
+	void (*done)(void) = done_hook;
+
+	w->goal = pending_goal;
+	pending = false;
+	w->busy = true;
+	pthread_mutex_unlock(&lock);
+	run(&w->goal, &w->ticker, NULL);
+	if (done)
+		done();
+	pthread_mutex_lock(&lock);
+	w->busy = false;
+}
+
+/* Lock held on entry and exit: the standby's work, all of it interruptible only
+ * by its own end, so a takeover may wait for it some tens of ms at the worst. */
+static bool stand_by(void)
+{
+	void (*chore)(void) = pending_chore;
+
+	if (!chore && !shrink_registry_limbo())
+		return false;
+	pending_chore = NULL;
+	pthread_mutex_unlock(&lock);
+	if (chore)
+		chore();
+	shrink_registry_drain(true);
+	pthread_mutex_lock(&lock);
+	return true;
+}
+
+/* So that the first round neither faults nor allocates (G6). */
+static void warm_up(void)
+{
+	shrink_os_thread_warm_stack();
+	shrink_rcu_read_lock();
+	shrink_rcu_read_unlock();
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	int me = (int)(w - workers);
+
+	warm_up();
+	pthread_mutex_lock(&lock);
+	while (!stopping && !w->given_up) {
+		if (leader == me && pending)
+			lead(w);
+		else if (leader == me || !stand_by())
+			shrink_os_cond_wait(&w->wake, &lock, UINT64_MAX);
+		if (leader != me)
+			atomic_store(&w->ticker.lost, 0);
+	}
+	w->alive = false;
+	w->given_up = false;
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static int start_one(int i, const char *name)
+{
+	struct worker *w = &workers[i];
+	int r;
+
+	memset(&w->ticker, 0, sizeof(w->ticker));
+	w->busy = false;
+	r = shrink_os_cond_init(&w->wake);
+	if (r < 0)
+		return r;
+	w->alive = true;
+	r = shrink_os_thread_create(&w->thread, name, work, w);
+	if (r < 0)
+		w->alive = false;
+	return r;
+}
+
+int shrink_engine_start(void)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	leader = 0;
+	stopping = pending = false;
+	fruitless_row = 0;
+	pthread_mutex_unlock(&lock);
+	watched.leader = -1;
+	r = start_one(0, "shrink-worker");
+	if (r < 0)
+		return r;
+	r = start_one(1, "shrink-standby");
+	if (r < 0)
+		shrink_engine_stop(UINT64_MAX);
+	return r;
+}
+
+/* 0: it has ended; -ETIMEDOUT: it is left to itself. */
+static int end_one(struct worker *w, uint64_t end)
+{
+	struct timespec until = {.tv_sec = (time_t)(end / NSEC_PER_SEC),
+				 .tv_nsec = (long)(end % NSEC_PER_SEC)};
+
+	if (!pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until))
+		return 0;
+	pthread_mutex_lock(&lock);
+	w->given_up = w->alive;
+	pthread_mutex_unlock(&lock);
+	pthread_detach(w->thread);
+	return -ETIMEDOUT;
+}
+
+int shrink_engine_stop(uint64_t usec)
+{
+	uint64_t end = shrink_add_u64(shrink_os_clock_real(), shrink_mul_div(usec, NSEC_PER_USEC, 1));
+	bool was[WORKERS];
+	int r = 0;
+
+	end = shrink_min_u64(end, INT64_MAX);
+	pthread_mutex_lock(&lock);
+	stopping = true;
+	pending = false;
+	for (int i = 0; i < WORKERS; i++) {
+		was[i] = workers[i].alive;
+		if (was[i])
+			pthread_cond_signal(&workers[i].wake);
+	}
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < WORKERS; i++)
+		if (was[i] && end_one(&workers[i], end) < 0)
+			r = -ETIMEDOUT;
+	return r;
+}
+
+bool shrink_engine_hangs(void)
+{
+	bool hangs = false;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < WORKERS; i++)
+		hangs |= workers[i].given_up;
+	pthread_mutex_unlock(&lock);
+	return hangs;
+}
+
+bool shrink_engine_busy(void)
+{
+	bool busy;
+
+	pthread_mutex_lock(&lock);
+	busy = pending || workers[leader].busy;
+	pthread_mutex_unlock(&lock);
+	return busy;
+}
+
+/* The token changes hands, and with it the goal. */
+static void take_over(struct worker *w, struct shrinker_impl *s, uint64_t since, uint64_t now)
+{
+	char name[SHRINK_NAME_MAX + 16];
+	bool taken = false;
+
+	pthread_mutex_lock(&lock);
+	if (&workers[leader] == w && w->busy && !workers[!leader].busy &&
+	    workers[!leader].alive && shrink_ticker_lose(&w->ticker, s)) {
+		leader = !leader;
+		if (pending)
+			merge(&pending_goal, &w->goal);
+		else
+			pending_goal = w->goal;
+		pending = taken = true;
+		stats.overruns++;
+		pthread_cond_signal(&workers[leader].wake);
+	}
+	pthread_mutex_unlock(&lock);
+	if (!taken)
+		return;
+	shrinker_get_name(&s->pub, name, sizeof(name));
+	shrink_warn("%s: its callback runs for %llu ms; the standby goes on with the other "
+		    "shrinkers, this one is left out until it returns", name,
+		    (unsigned long long)((now - since) / NSEC_PER_MSEC));
+}
+
+void shrink_engine_watch(uint64_t now)
+{
+	struct worker *w;
+	struct shrinker_impl *s;
+	uint64_t ticks;
+	int lead_now;
+
+	pthread_mutex_lock(&lock);
+	lead_now = leader;
+	w = workers[leader].busy ? &workers[leader] : NULL;
+	pthread_mutex_unlock(&lock);
+	ticks = w ? atomic_load_explicit(&w->ticker.ticks, memory_order_relaxed) : 0;
+	if (!w || watched.leader != lead_now || watched.ticks != ticks) {
+		watched.leader = lead_now;
+		watched.ticks = ticks;
+		watched.since = now;
+		return;
+	}
+	if (now - watched.since < SHRINK_TUN(overrun) * NSEC_PER_MSEC)
+		return;
+	/* As a walk, so that the shrinker it is in cannot go away under us */
+	if (!shrink_gate_enter())
+		return;
+	s = atomic_load(&w->ticker.current);
+	if (s)
+		take_over(w, s, watched.since, now);
+	shrink_gate_exit();
+}
+
+void shrink_engine_chore(void (*chore)(void))
+{
+	pthread_mutex_lock(&lock);
+	pending_chore = chore;
+	if (workers[!leader].alive)
+		pthread_cond_signal(&workers[!leader].wake);
+	pthread_mutex_unlock(&lock);
+}
+
+void shrink_engine_poke(void)
+{
+	if (!shrink_registry_limbo())
+		return;
+	pthread_mutex_lock(&lock);
+	if (workers[!leader].alive)
+		pthread_cond_signal(&workers[!leader].wake);
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned int shrink_engine_fruitless(uint64_t *ret_when)
+{
+	unsigned int row;
+
+	pthread_mutex_lock(&lock);
+	row = fruitless_row;
+	*ret_when = fruitless_when;
+	pthread_mutex_unlock(&lock);
+	return row;
+}
+
+void shrink_engine_on_done(void (*done)(void))
+{
+	done_hook = done;
+}
+
+struct shrink_engine_stats shrink_engine_stats(void)
+{
+	struct shrink_engine_stats copy;
+
+	pthread_mutex_lock(&lock);
+	copy = stats;
+	pthread_mutex_unlock(&lock);
+	copy.direct = shrink_direct_calls();
+	return copy;
+}
+
+void shrink_engine_fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void shrink_engine_fork_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void shrink_engine_fork_child(void)
+{
+	for (int i = 0; i < WORKERS; i++)
+		workers[i].alive = workers[i].busy = workers[i].given_up = false;
+	pending = false;
+	pending_chore = NULL;
+	pthread_mutex_unlock(&lock);
+}

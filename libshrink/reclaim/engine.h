@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * Who runs the rounds: a worker, and a standby that takes over when a callback
+ * does not come back (G4). They are the same loop; which of the two leads is a
+ * token. The leader runs goals; the other drains limbo, does the sources' slow
+ * chores, and waits. The monitor watches the leader's ticker and hands the token
+ * over; the old leader finds that out when its callback returns, ends its pass and
+ * is the standby from then on.
+ *
+ * Locks: the engine lock guards the token, the pending goal and the threads'
+ * flags. It is held for moments only, never over a round.
+ */
+#ifndef SHRINK_RECLAIM_ENGINE_H
+#define SHRINK_RECLAIM_ENGINE_H
+
+#include <libshrink/reclaim/round.h>
+
+/* Threads shrink-worker and shrink-standby. 0 or a negative errno, nothing left. */
+int shrink_engine_start(void);
+/* Ends them; -ETIMEDOUT: one hung in a callback for @usec and was given up. */
+int shrink_engine_stop(uint64_t usec);
+/* A thread given up earlier still hangs. */
+bool shrink_engine_hangs(void);
+
+/* Adds to the goal that waits to be run: the larger, the more urgent of each. Any
+ * thread; neither allocates nor blocks for long. */
+void shrink_engine_post(const struct shrink_goal *goal);
+/* Runs what waits in the calling thread (simulation). Objects freed. */
+uint64_t shrink_engine_run_pending(void);
+bool shrink_engine_busy(void);
+
+/* Monitor, on every turn: is the leader stuck? @now on the real clock. */
+void shrink_engine_watch(uint64_t now);
+/* Work for the standby: called with no lock held, may block for a while. */
+void shrink_engine_chore(void (*chore)(void));
+/* Wakes the standby if limbo or a chore waits. */
+void shrink_engine_poke(void);
+
+/* The rounds in a row that got nothing, and when the last ended. */
+unsigned int shrink_engine_fruitless(uint64_t *ret_when);
+void shrink_engine_on_done(void (*done)(void)); /* after each round: wake the monitor */
+struct shrink_engine_stats {
+	uint64_t rounds, direct, overruns;
+};
+struct shrink_engine_stats shrink_engine_stats(void);
+uint64_t shrink_direct_calls(void); /* direct.c */
+
+void shrink_engine_fork_prepare(void);
+void shrink_engine_fork_parent(void);
+void shrink_engine_fork_child(void);
+
+#endif /* SHRINK_RECLAIM_ENGINE_H */

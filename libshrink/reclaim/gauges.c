@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <stdatomic.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/conf.h>
+#include <libshrink/reclaim/gauges.h>
+
+/* The worst slope fades by an eighth in so long: a burst at start-up should not
+ * cost headroom for a week. */
+#define SLOPE_FADE_NSEC (60 * NSEC_PER_SEC)
+/* Growth over less than this says more about batching of charges than of slope. */
+#define SLOPE_MIN_NSEC (500 * NSEC_PER_USEC)
+
+struct entry {
+	struct shrink_gauge *gauge;
+	_Atomic int dropped;
+	_Atomic uint64_t reclaimable; /* of the last exact reading */
+	_Atomic uint64_t slope;       /* worst, bytes per second */
+	/* monitor only */
+	uint64_t last_usage, last_time, faded;
+};
+
+static struct entry entries[SHRINK_GAUGES_MAX];
+static _Atomic unsigned int nr_entries;
+
+void shrink_gauges_reset(void)
+{
+	atomic_store(&nr_entries, 0);
+	for (unsigned int i = 0; i < SHRINK_GAUGES_MAX; i++) {
+		struct entry *e = &entries[i];
+
+		e->gauge = NULL;
+		atomic_store(&e->dropped, 0);
+		atomic_store(&e->reclaimable, 0);
+		atomic_store(&e->slope, 0);
+		e->last_usage = e->last_time = e->faded = 0;
+	}
+}
+
+int shrink_gauges_add(struct shrink_gauge *gauge)
+{
+	unsigned int n = atomic_load(&nr_entries);
+
+	if (n == SHRINK_GAUGES_MAX)
+		return -ENOSPC;
+	entries[n].gauge = gauge;
+	atomic_store(&nr_entries, n + 1);
+	return 0;
+}
+
+void shrink_gauges_drop(struct shrink_gauge *gauge)
+{
+	for (unsigned int i = 0; i < atomic_load(&nr_entries); i++)
+		if (entries[i].gauge == gauge)
+			atomic_store(&entries[i].dropped, 1);
+}
+
+static void derive(struct shrink_headroom *h)
+{
+	h->unreclaimable = shrink_sub_u64(h->usage, h->reclaimable);
+	h->free = shrink_sub_u64(h->limit, h->unreclaimable);
+	h->need = shrink_sub_u64(h->wmark.high, h->free);
+}
+
+static bool read_one(struct entry *e, bool exact, struct shrink_headroom *h)
+{
+	struct shrink_gauge_reading r = {.limit = 0};
+	uint64_t slope = atomic_load_explicit(&e->slope, memory_order_relaxed);
+
+	if (atomic_load_explicit(&e->dropped, memory_order_relaxed) ||
+	    e->gauge->read(e->gauge, 0, &r) < 0 || r.limit == UINT64_MAX || !r.limit)
+		return false;
+	*h = (struct shrink_headroom){
+		.known = true,
+		.limit = r.limit,
+		.usage = r.usage,
+		.wmark = shrink_wmark(r.limit, slope),
+		.kind = r.kind,
+		.path = r.path,
+		.name = e->gauge->name,
+	};
+	derive(h);
+	if (!h->need) /* enough even if nothing of it were reclaimable */
+		return true;
+	if (exact && !e->gauge->read(e->gauge, 1, &r)) {
+		atomic_store_explicit(&e->reclaimable, r.reclaimable, memory_order_relaxed);
+		h->usage = r.usage;
+	}
+	h->reclaimable = shrink_min_u64(
+		atomic_load_explicit(&e->reclaimable, memory_order_relaxed), h->usage);
+	derive(h);
+	return true;
+}
+
+/* Tighter: wants more, or, where neither wants, has less to its low mark. */
+static bool tighter(const struct shrink_headroom *a, const struct shrink_headroom *b)
+{
+	if (!b->known || a->need != b->need)
+		return !b->known || a->need > b->need;
+	return shrink_sub_u64(a->free, a->wmark.low) < shrink_sub_u64(b->free, b->wmark.low);
+}
+
+void shrink_gauges_read(bool exact, struct shrink_headroom *ret)
+{
+	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
+	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++) {
+		struct shrink_headroom h;
+
+		if (read_one(&entries[i], exact, &h) && tighter(&h, ret))
+			*ret = h;
+	}
+	if (!ret->known)
+		ret->free = UINT64_MAX;
+}
+
+static void fade(struct entry *e, uint64_t now)
+{
+	uint64_t slope = atomic_load_explicit(&e->slope, memory_order_relaxed);
+
+	if (now - e->faded < SLOPE_FADE_NSEC)
+		return;
+	e->faded = now;
+	atomic_store_explicit(&e->slope, slope - slope / 8, memory_order_relaxed);
+}
+
+static void learn_slope(struct entry *e, uint64_t now, uint64_t usage, uint64_t returned)
+{
+	uint64_t grown, slope;
+
+	if (!e->last_time) {
+		e->faded = now;
+	} else {
+		if (now - e->last_time < SLOPE_MIN_NSEC)
+			return;
+		grown = shrink_sub_u64(shrink_add_u64(usage, returned), e->last_usage);
+		slope = shrink_mul_div(grown, NSEC_PER_SEC, now - e->last_time);
+		if (slope > atomic_load_explicit(&e->slope, memory_order_relaxed))
+			atomic_store_explicit(&e->slope, slope, memory_order_relaxed);
+		fade(e, now);
+	}
+	e->last_time = now;
+	e->last_usage = usage;
+}
+
+/* Half the time to the mark at the worst slope, in usec; @slope 0: no hurry. */
+static uint64_t time_to_look(const struct shrink_headroom *h, uint64_t slope)
+{
+	uint64_t distance = shrink_sub_u64(shrink_sub_u64(h->limit, h->usage), h->wmark.low);
+
+	return slope ? shrink_mul_div(distance, 500000, slope) : UINT64_MAX;
+}
+
+uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret)
+{
+	uint64_t usec = UINT64_MAX;
+
+	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
+	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++) {
+		struct entry *e = &entries[i];
+		struct shrink_headroom h;
+
+		if (!read_one(e, true, &h))
+			continue;
+		learn_slope(e, now, h.usage, returned);
+		usec = shrink_min_u64(usec, time_to_look(&h, atomic_load_explicit(&e->slope,
+										 memory_order_relaxed)));
+		if (tighter(&h, ret))
+			*ret = h;
+	}
+	if (!ret->known)
+		ret->free = UINT64_MAX;
+	return usec;
+}
+
+uint64_t shrink_gauges_worst_slope(void)
+{
+	uint64_t worst = 0;
+
+	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++)
+		worst = shrink_max_u64(worst, atomic_load_explicit(&entries[i].slope,
+								   memory_order_relaxed));
+	return worst;
+}

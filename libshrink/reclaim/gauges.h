@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * All gauges together: how much headroom the tightest has, how much should go,
+ * and how steeply usage has been seen to grow.
+ *
+ * The goal is *unreclaimable* usage: what the kernel takes by itself (clean page
+ * cache, lazily freed memory) is no reason to evict. It is dear to read, so it is
+ * read only where raw usage is past the mark, and remembered for the cheap
+ * readings between two batches.
+ */
+#ifndef SHRINK_RECLAIM_GAUGES_H
+#define SHRINK_RECLAIM_GAUGES_H
+
+#include <stdbool.h>
+
+#include <libshrink/reclaim/gauge.h>
+#include <libshrink/reclaim/wmark.h>
+
+#define SHRINK_GAUGES_MAX 8
+
+/* What the gauge says that is closest to its low watermark. */
+struct shrink_headroom {
+	bool known;            /* some gauge has a limit */
+	uint64_t limit, usage;
+	uint64_t unreclaimable;
+	uint64_t reclaimable;
+	uint64_t free;         /* limit - unreclaimable */
+	uint64_t need;         /* bytes to get free above high; 0 = balanced */
+	struct shrink_wmark wmark;
+	enum shrink_limit_kind kind;
+	const char *path;
+	const char *name;
+};
+
+/* Not concurrently with reading: before threads start, after they end. */
+void shrink_gauges_reset(void);
+int shrink_gauges_add(struct shrink_gauge *gauge); /* -ENOSPC */
+/* Its source has failed: left out from now on. */
+void shrink_gauges_drop(struct shrink_gauge *gauge);
+
+/* Reads all. @exact: also what is reclaimable, where it matters. Any thread. */
+void shrink_gauges_read(bool exact, struct shrink_headroom *ret);
+
+/* Monitor only: a sample of growth. @freed: bytes returned since the last one, which
+ * growth has had to make up for. Returns usec until usage should be looked at
+ * again: half the time the worst slope takes to the watermark. */
+uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret);
+uint64_t shrink_gauges_worst_slope(void);
+
+#endif /* SHRINK_RECLAIM_GAUGES_H */

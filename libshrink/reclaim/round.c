@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <stdatomic.h>
+#include <string.h>
+
+#include <libshrink/base/conf.h>
+#include <libshrink/core/memcg.h>
+#include <libshrink/os/clock.h>
+#include <libshrink/reclaim/gauges.h>
+#include <libshrink/reclaim/level.h>
+#include <libshrink/reclaim/record.h>
+#include <libshrink/reclaim/release.h>
+#include <libshrink/reclaim/round.h>
+
+/* Below this a fall of RSS says more about the kernel's batched counters and the
+ * program's other threads than about what came back. */
+#define YIELD_MIN_BYTES (4ULL << 20)
+
+static uint64_t (*rss_hook)(void);
+static _Atomic uint64_t claimed, requested, returned_total, fruitless, fragmented;
+
+void shrink_round_set_rss(uint64_t (*rss)(void))
+{
+	rss_hook = rss;
+}
+
+uint64_t shrink_round_claimed(void)
+{
+	return atomic_load_explicit(&claimed, memory_order_relaxed);
+}
+
+uint64_t shrink_round_returned(void)
+{
+	return atomic_load_explicit(&returned_total, memory_order_relaxed);
+}
+
+static uint64_t rss_now(void)
+{
+	return rss_hook ? rss_hook() : 0;
+}
+
+/* A round in the making. */
+struct round {
+	const struct shrink_goal *goal;
+	struct shrink_pass pass;
+	struct shrink_round *rec;
+	uint64_t yields[SHRINK_DEF_PRIORITY + 1];
+	uint64_t rss_begin;
+	uint64_t released;      /* pass.freed_bytes when the release stage last ran */
+	uint64_t returned;      /* by self-releasing caches and the release stage */
+	uint64_t claim;
+};
+
+/* Freed, but still with the allocator: gone for the cache, not yet for the limit. */
+static uint64_t unreturned(const struct round *r)
+{
+	return shrink_sub_u64(shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes), r->released);
+}
+
+/* Bytes that will come without asking again. */
+static uint64_t under_way(const struct round *r)
+{
+	return r->pass.pending_bytes + r->pass.posted_bytes + unreturned(r);
+}
+
+/* What is still missing, now. */
+static uint64_t missing(const struct round *r, bool exact)
+{
+	uint64_t done = r->pass.freed_bytes + r->pass.pending_bytes + r->pass.posted_bytes;
+	uint64_t left = shrink_sub_u64(r->goal->bytes, done);
+	struct shrink_headroom h;
+
+	if (!r->goal->gauged)
+		return left;
+	shrink_gauges_read(exact, &h);
+	return shrink_max_u64(left, shrink_sub_u64(h.need, under_way(r)));
+}
+
+static bool enough(struct shrink_pass *pass)
+{
+	const struct round *r = pass->arg;
+
+	if (missing(r, false))
+		return false;
+	pass->met = true;
+	return true;
+}
+
+/* The mildest priority whose predicted yield covers the goal, or yields most. */
+static int first_priority(const uint64_t *yields, uint64_t bytes)
+{
+	int p = SHRINK_DEF_PRIORITY;
+
+	while (p > 0 && yields[p] < bytes && yields[p] < yields[0])
+		p--;
+	return p;
+}
+
+/* How much of what was freed to the allocator has come back, in percent; 100
+ * where too little was freed to tell. */
+static uint64_t yield_percent(const struct round *r)
+{
+	uint64_t heap = shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes);
+	uint64_t fell = shrink_sub_u64(r->rss_begin, rss_now());
+
+	if (heap < YIELD_MIN_BYTES || !r->rss_begin)
+		return 100;
+	return shrink_mul_div(shrink_sub_u64(fell, r->pass.self_bytes), 100, heap);
+}
+
+/* Makes the allocator hand back what the last pass freed to it. */
+static void release_stage(struct round *r)
+{
+	uint64_t freed = unreturned(r), before, fell;
+
+	if (!freed)
+		return;
+	before = rss_now();
+	if (shrink_release_run(freed, missing(r, false))) {
+		fell = shrink_sub_u64(before, rss_now());
+		shrink_release_judge(freed, fell);
+	}
+	r->released += freed;
+}
+
+/* After a pass: is the round over, and why? -1 = go on. */
+static int verdict(struct round *r)
+{
+	if (!missing(r, true))
+		return r->goal->gauged ? SHRINK_ROUND_BALANCED : SHRINK_ROUND_MET;
+	if (r->pass.ticker && atomic_load_explicit(&r->pass.ticker->lost, memory_order_relaxed))
+		return SHRINK_ROUND_OVERTAKEN;
+	if (r->goal->deadline && shrink_os_clock() >= r->goal->deadline)
+		return SHRINK_ROUND_DEADLINE;
+	if (yield_percent(r) < SHRINK_TUN(min_yield))
+		return SHRINK_ROUND_FRAGMENTED;
+	if (r->pass.stopped && !r->pass.met)
+		return SHRINK_ROUND_DEADLINE; /* passive now, or another process */
+	return -1;
+}
+
+/* Owners answer in their own time; pressing the others harder meanwhile would
+ * make them pay for it. */
+static bool waits_for_owners(const struct round *r, uint64_t freed_by_pass)
+{
+	return !freed_by_pass && (r->pass.posted_bytes || shrink_owner_outstanding(shrink_os_clock()));
+}
+
+/* One pass; returns the bytes it got, of every kind. */
+static uint64_t one_pass(struct round *r, int priority, uint64_t bytes)
+{
+	uint64_t before = r->pass.freed_bytes + r->pass.pending_bytes;
+
+	r->pass.how.variant = (enum shrink_arith_variant)SHRINK_TUN(arith);
+	r->pass.how.priority = priority;
+	r->pass.goal = bytes;
+	r->pass.yield = bytes ? r->yields[priority] : 0;
+	r->pass.stopped = r->pass.met = false;
+	r->rec->priority_last = priority;
+	shrink_walk(&r->pass);
+	release_stage(r);
+	return r->pass.freed_bytes + r->pass.pending_bytes - before;
+}
+
+static void claim(struct round *r, uint64_t bytes)
+{
+	atomic_fetch_add_explicit(&claimed, bytes - r->claim, memory_order_relaxed);
+	r->claim = bytes;
+}
+
+/* Bytes are known: down from the priority that should do. */
+static int descend(struct round *r, uint64_t bytes)
+{
+	int p, end;
+
+	shrink_walk_plan(&r->pass, r->yields);
+	p = first_priority(r->yields, bytes);
+	r->rec->priority_first = p;
+	do {
+		uint64_t got;
+
+		claim(r, bytes);
+		got = one_pass(r, p, bytes);
+		end = verdict(r);
+		if (end >= 0)
+			return end;
+		if (waits_for_owners(r, got))
+			return SHRINK_ROUND_MET;
+		if (got < r->pass.asked_bytes || !got)
+			p--;
+		bytes = missing(r, false);
+	} while (p >= 0 && bytes);
+	return bytes ? SHRINK_ROUND_EXHAUSTED : SHRINK_ROUND_MET;
+}
+
+static void finish(struct round *r, int end)
+{
+	struct shrink_round *rec = r->rec;
+
+	claim(r, 0);
+	rec->end_nsec = shrink_os_clock();
+	rec->first_scan_nsec = r->pass.first_scan;
+	rec->scanned_objects = r->pass.scanned;
+	rec->freed_objects = r->pass.freed;
+	rec->freed_bytes = r->pass.freed_bytes;
+	rec->pending_bytes = r->pass.pending_bytes;
+	rec->returned_bytes = (int64_t)(r->rss_begin - rss_now());
+	if (!rec->freed_bytes && !rec->pending_bytes && !r->pass.posted_bytes) {
+		if (end == SHRINK_ROUND_EXHAUSTED)
+			end = SHRINK_ROUND_FRUITLESS;
+		if (end == SHRINK_ROUND_FRUITLESS)
+			atomic_fetch_add_explicit(&fruitless, 1, memory_order_relaxed);
+	}
+	rec->end = (uint32_t)end;
+	if (end == SHRINK_ROUND_FRAGMENTED) {
+		atomic_fetch_add_explicit(&fragmented, 1, memory_order_relaxed);
+		shrink_level_hold(rec->end_nsec);
+	}
+	if (rec->returned_bytes > 0)
+		atomic_fetch_add_explicit(&returned_total, (uint64_t)rec->returned_bytes,
+					  memory_order_relaxed);
+	atomic_fetch_add_explicit(&requested, rec->requested_bytes, memory_order_relaxed);
+	shrink_record_add(rec);
+}
+
+uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *ticker,
+			  struct shrink_round *ret_round, uint64_t *ret_refused)
+{
+	struct round r = {
+		.goal = goal,
+		.rec = ret_round,
+		.pass = {
+			.gfp_mask = goal->gfp_mask,
+			.memcg = &shrink_memcg_root_group,
+			.nid = SHRINK_NUMA_NO_NODE,
+			.direct_only = goal->direct_only,
+			.event = shrink_pass_new_id(),
+			.deadline = goal->deadline,
+			.enough = enough,
+			.ticker = ticker,
+		},
+	};
+	uint64_t bytes;
+	int end;
+
+	r.pass.arg = &r;
+	memset(ret_round, 0, sizeof(*ret_round));
+	ret_round->begin_nsec = shrink_os_clock();
+	ret_round->notice_nsec = goal->notice;
+	ret_round->level = (uint32_t)goal->level;
+	memcpy(ret_round->source, goal->source, sizeof(ret_round->source));
+	*ret_refused = 0;
+
+	if (!goal->bytes && !goal->gauged) {
+		r.pass.enough = NULL;
+		r.rss_begin = rss_now();
+		ret_round->priority_first = goal->priority;
+		end = one_pass(&r, goal->priority, 0) ? SHRINK_ROUND_MET : SHRINK_ROUND_FRUITLESS;
+		finish(&r, end);
+		return r.pass.freed_bytes;
+	}
+	bytes = shrink_sub_u64(missing(&r, true), goal->bytes ? 0 : shrink_round_claimed());
+	if (!bytes) /* balanced meanwhile, or another is at it: nothing happened */
+		return 0;
+	ret_round->requested_bytes = bytes;
+	r.rss_begin = rss_now();
+	end = descend(&r, bytes);
+	*ret_refused = r.pass.refused_bytes;
+	finish(&r, end);
+	return r.pass.freed_bytes;
+}
+
+struct shrink_round_stats shrink_round_stats(void)
+{
+	return (struct shrink_round_stats){
+		.requested = atomic_load_explicit(&requested, memory_order_relaxed),
+		.returned = shrink_round_returned(),
+		.fruitless = atomic_load_explicit(&fruitless, memory_order_relaxed),
+		.fragmented = atomic_load_explicit(&fragmented, memory_order_relaxed),
+	};
+}
