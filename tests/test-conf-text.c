@@ -85,12 +85,15 @@ static const struct line_case lines[] = {
 	{"low_percent:-1",
 	 "LIBSHRINK_CONF: low_percent: \"-1\" is out of range, allowed: 0 to 50 percent; 2 stays"},
 	{"log:loud", "LIBSHRINK_CONF: log: \"loud\" is not a number, allowed: 0 to 7; 6 stays"},
-	{"psi:perhaps", "LIBSHRINK_CONF: psi: \"perhaps\" is no such word, allowed: off|on; on stays"},
-	{"cache.x.weight:1001", "LIBSHRINK_CONF: cache.x.weight: \"1001\" is out of range, allowed: "
-				"0 to 1000 percent; no rule stays"},
+	{"psi:perhaps",
+	 "LIBSHRINK_CONF: psi: \"perhaps\" is no such word, allowed: off|on; on stays"},
+	{"cache.x.weight:1001",
+	 "LIBSHRINK_CONF: cache.x.weight: \"1001\" is out of range, allowed: 0 to 1000 percent; "
+	 "no rule stays"},
 	{"frobnicate:1", "LIBSHRINK_CONF: unknown key \"frobnicate\" (value \"1\") is ignored"},
-	{"low_precent:1", "LIBSHRINK_CONF: unknown key \"low_precent\" (value \"1\") is ignored; did "
-			  "you mean \"low_percent\"?"},
+	{"low_precent:1",
+	 "LIBSHRINK_CONF: unknown key \"low_precent\" (value \"1\") is ignored; did you mean "
+	 "\"low_percent\"?"},
 	{"lowpercent:1", "LIBSHRINK_CONF: unknown key \"lowpercent\" (value \"1\") is ignored; did "
 			 "you mean \"low_percent\"?"},
 	{"Psi:1", "LIBSHRINK_CONF: unknown key \"Psi\" (value \"1\") is ignored; did you mean "
@@ -100,8 +103,9 @@ static const struct line_case lines[] = {
 	{"cache.x:1", "LIBSHRINK_CONF: unknown key \"cache.x\" (value \"1\") is ignored"},
 	{"cache..keep:1", "LIBSHRINK_CONF: unknown key \"cache..keep\" (value \"1\") is ignored"},
 	{"psi", "LIBSHRINK_CONF: \"psi\" has no value, allowed: key:value, or off; it is ignored"},
-	{"psi:'off", "LIBSHRINK_CONF: \"psi:'off\" cannot be read, allowed: key:value, each in a pair "
-		     "of quotes or in none; it is ignored"},
+	{"psi:'off",
+	 "LIBSHRINK_CONF: \"psi:'off\" cannot be read, allowed: key:value, each in a pair of "
+	 "quotes or in none; it is ignored"},
 	{"psi:\"a\nfake: line\"", "LIBSHRINK_CONF: psi: \"a?fake: line\" is no such word, allowed: "
 				  "off|on; on stays"},
 };

@@ -136,8 +136,8 @@ static const char *parse_item(const char *item, enum shrink_conf_origin origin,
 		take("off", "true", origin, report);
 	else
 		shrink_conf_complain(report,
-				     "%s: \"%.80s\" has no value, allowed: key:value, or off; it is "
-				     "ignored",
+				     "%s: \"%.80s\" has no value, allowed: key:value, or off; it "
+				     "is ignored",
 				     who, key.text);
 	return p;
 }
