@@ -64,12 +64,17 @@ struct shrink_source {
 	const struct shrink_cgroup *cgroup; /* the monitor's; set before open() */
 	enum shrink_source_state state;
 	char reason[160];
-	uint64_t events;                    /* times it signalled */
+	uint64_t events;                    /* times it signalled; the monitor counts */
 	int nr_fds;
 	int fd[SHRINK_SOURCE_FDS];
 	uint32_t epoll[SHRINK_SOURCE_FDS];  /* events to wait for, EPOLLIN where 0 */
 	uint64_t next_sample;               /* clock; UINT64_MAX = never */
-	int chore_due;                      /* set on the monitor, cleared after chore() */
+	int chore_due;                      /* set on the monitor, cleared after chore(),
+					     * when next_sample becomes 0 */
+	int fds_changed;                    /* set by ready() and sample(): nr_fds or fd[] are
+					     * others now; the monitor adds them to its epoll
+					     * (-EEXIST is fine) and clears it. chore() leaves
+					     * them alone */
 	struct shrink_gauge *gauge;         /* what it measures, or NULL */
 	void *priv;                         /* static storage of the source's file */
 };
