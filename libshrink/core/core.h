@@ -153,6 +153,9 @@ void shrink_gate_fork_prepare(void);
 void shrink_gate_fork_parent(void);
 void shrink_gate_fork_child(void);
 
+/* ---- fork.c: the core's part of fork(), armed with the first shrinker */
+int shrink_core_fork_arm(void);
+
 /* ---- nodes.c */
 int shrink_core_nr_nodes(void);
 void shrink_core_nodes_reset(void);     /* tests: ask the tunable again */

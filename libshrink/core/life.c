@@ -93,6 +93,10 @@ struct shrinker *shrinker_alloc(unsigned int flags, const char *fmt, ...)
 		errno = EINVAL;
 		return NULL;
 	}
+	if (shrink_core_fork_arm() < 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	s = new_impl(flags);
 	if (!s)
 		return NULL;

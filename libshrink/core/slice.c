@@ -272,7 +272,7 @@ static void cap_to_share(struct shrink_pass *pass, struct shrinker_impl *s, stru
 	if (!pass->yield)
 		return;
 	share = shrink_mul_div(pass->goal, shrink_mul_div(own, size, 1), pass->yield);
-	cap = share / size + (share % size != 0);
+	cap = shrink_max_u64(share / size + (share % size != 0), 1);
 	if (sl->delta > cap)
 		sl->delta = cap;
 	if (sl->total_scan > 0 && (uint64_t)sl->total_scan > cap)

@@ -79,9 +79,12 @@ static void visit_plan(struct shrink_pass *pass, struct shrinker_impl *s, int ni
 
 	if (!freeable || freeable == SHRINK_EMPTY)
 		return;
-	if (pass->direct_only && !(s->pub.flags & SHRINKER_DIRECT))
-		return;
 	size = shrinker_object_bytes(s);
+	if (pass->direct_only && !(s->pub.flags & SHRINKER_DIRECT)) {
+		pass->refused_bytes = shrink_add_u64(pass->refused_bytes,
+						     shrink_mul_div(freeable, size, 1));
+		return;
+	}
 	how.seeks = atomic_load_explicit(&s->seeks, memory_order_relaxed);
 	for (how.priority = 0; how.priority <= SHRINK_DEF_PRIORITY; how.priority++) {
 		uint64_t n = shrink_min_u64(shrink_arith_delta(&how, (long)freeable), freeable);

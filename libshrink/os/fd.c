@@ -154,6 +154,33 @@ uint64_t shrink_os_drain(int fd)
 	return n == (ssize_t)sizeof(value) ? value : 0;
 }
 
+int shrink_os_epoll_add(int epoll, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event ev = {.events = events, .data.u64 = data};
+
+	if (!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) || errno == EEXIST)
+		return 0;
+	return -errno;
+}
+
+/* Microseconds where the kernel has epoll_pwait2 (5.11) and a filter lets it
+ * through, else rounded up to milliseconds: late rather than spinning. */
+int shrink_os_epoll_wait(int epoll, struct epoll_event *events, int max, uint64_t usec)
+{
+	struct timespec ts = {.tv_sec = (time_t)(usec / 1000000),
+			      .tv_nsec = (long)(usec % 1000000 * NSEC_PER_USEC)};
+	uint64_t msec = usec / 1000 + (usec % 1000 != 0);
+	int n;
+
+	n = epoll_pwait2(epoll, events, max, usec == UINT64_MAX ? NULL : &ts, NULL);
+	if (n < 0 && (errno == ENOSYS || errno == EPERM))
+		n = epoll_wait(epoll, events, max,
+			       usec == UINT64_MAX ? -1 : (int)shrink_min_u64(msec, INT32_MAX));
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n;
+}
+
 void shrink_os_fd_fork_child(void)
 {
 	struct stat st;

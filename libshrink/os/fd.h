@@ -35,6 +35,13 @@ int shrink_os_write(int fd, const char *text, size_t len);
 void shrink_os_notify(int fd);
 uint64_t shrink_os_drain(int fd);
 
+/* Waiting for many. @events as for epoll, @data comes back with them; a descriptor
+ * that is watched already is fine. wait: number ready (0: @usec have passed,
+ * UINT64_MAX = no limit, or a signal came), or a negative errno. */
+struct epoll_event;
+int shrink_os_epoll_add(int epoll, int fd, uint32_t events, uint64_t data);
+int shrink_os_epoll_wait(int epoll, struct epoll_event *events, int max, uint64_t usec);
+
 /* In the child of fork(): closes every descriptor of ours that still is. */
 void shrink_os_fd_fork_child(void);
 /* Descriptors open now, for tests. */

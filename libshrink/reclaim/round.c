@@ -5,6 +5,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/core/memcg.h>
 #include <libshrink/os/clock.h>
+#include <libshrink/os/mem.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
 #include <libshrink/reclaim/record.h>
@@ -14,6 +15,9 @@
 /* Below this a fall of RSS says more about the kernel's batched counters and the
  * program's other threads than about what came back. */
 #define YIELD_MIN_BYTES (4ULL << 20)
+
+/* No pass is worth its calls for less than the kernel's cluster (contract 4). */
+#define PASS_MIN_PAGES 32
 
 static uint64_t (*rss_hook)(void);
 static _Atomic uint64_t claimed, requested, returned_total, fruitless, fragmented;
@@ -45,34 +49,43 @@ struct round {
 	struct shrink_round *rec;
 	uint64_t yields[SHRINK_DEF_PRIORITY + 1];
 	uint64_t rss_begin;
-	uint64_t released;      /* pass.freed_bytes when the release stage last ran */
-	uint64_t returned;      /* by self-releasing caches and the release stage */
+	/* when the release stage last ran: */
+	uint64_t heap_mark;     /* bytes freed to the allocator by then */
+	uint64_t self_mark;     /* bytes caches had returned by themselves */
+	uint64_t usage_mark;    /* of the tightest gauge */
 	uint64_t claim;
 };
 
-/* Freed, but still with the allocator: gone for the cache, not yet for the limit. */
-static uint64_t unreturned(const struct round *r)
+static uint64_t heap_freed(const struct round *r)
 {
-	return shrink_sub_u64(shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes), r->released);
+	return shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes) - r->heap_mark;
 }
 
-/* Bytes that will come without asking again. */
-static uint64_t under_way(const struct round *r)
+/*
+ * Freed, but still with the allocator: gone for the cache, not yet for the limit.
+ * Some of it may have come back at once (free() of a large block unmaps it); that
+ * shows as a fall of usage beyond what self-releasing caches account for, and must
+ * not be counted twice.
+ */
+static uint64_t unreturned(const struct round *r, uint64_t usage)
 {
-	return r->pass.pending_bytes + r->pass.posted_bytes + unreturned(r);
+	uint64_t fell = shrink_sub_u64(r->usage_mark, usage);
+
+	return shrink_sub_u64(heap_freed(r),
+			      shrink_sub_u64(fell, r->pass.self_bytes - r->self_mark));
 }
 
-/* What is still missing, now. */
+/* What is still missing, now, less what comes without asking again. */
 static uint64_t missing(const struct round *r, bool exact)
 {
-	uint64_t done = r->pass.freed_bytes + r->pass.pending_bytes + r->pass.posted_bytes;
-	uint64_t left = shrink_sub_u64(r->goal->bytes, done);
+	uint64_t later = r->pass.pending_bytes + r->pass.posted_bytes;
+	uint64_t left = shrink_sub_u64(r->goal->bytes, r->pass.freed_bytes + later);
 	struct shrink_headroom h;
 
 	if (!r->goal->gauged)
 		return left;
 	shrink_gauges_read(exact, &h);
-	return shrink_max_u64(left, shrink_sub_u64(h.need, under_way(r)));
+	return shrink_max_u64(left, shrink_sub_u64(h.need, later + unreturned(r, h.usage)));
 }
 
 static bool enough(struct shrink_pass *pass)
@@ -107,19 +120,28 @@ static uint64_t yield_percent(const struct round *r)
 	return shrink_mul_div(shrink_sub_u64(fell, r->pass.self_bytes), 100, heap);
 }
 
+/* From here on what usage falls by is news. */
+static void set_marks(struct round *r)
+{
+	struct shrink_headroom h;
+
+	shrink_gauges_read(false, &h);
+	r->usage_mark = h.usage;
+	r->heap_mark = shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes);
+	r->self_mark = r->pass.self_bytes;
+}
+
 /* Makes the allocator hand back what the last pass freed to it. */
 static void release_stage(struct round *r)
 {
-	uint64_t freed = unreturned(r), before, fell;
+	uint64_t freed = heap_freed(r), before;
 
-	if (!freed)
-		return;
-	before = rss_now();
-	if (shrink_release_run(freed, missing(r, false))) {
-		fell = shrink_sub_u64(before, rss_now());
-		shrink_release_judge(freed, fell);
+	if (freed) {
+		before = rss_now();
+		if (shrink_release_run(freed, missing(r, false)))
+			shrink_release_judge(freed, shrink_sub_u64(before, rss_now()));
 	}
-	r->released += freed;
+	set_marks(r);
 }
 
 /* After a pass: is the round over, and why? -1 = go on. */
@@ -173,13 +195,15 @@ static int descend(struct round *r, uint64_t bytes)
 	int p, end;
 
 	shrink_walk_plan(&r->pass, r->yields);
+	if (!r->yields[0])
+		return SHRINK_ROUND_EXHAUSTED;
 	p = first_priority(r->yields, bytes);
 	r->rec->priority_first = p;
 	do {
 		uint64_t got;
 
 		claim(r, bytes);
-		got = one_pass(r, p, bytes);
+		got = one_pass(r, p, shrink_max_u64(bytes, PASS_MIN_PAGES * shrink_os_page_size()));
 		end = verdict(r);
 		if (end >= 0)
 			return end;
@@ -263,6 +287,7 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 		return 0;
 	ret_round->requested_bytes = bytes;
 	r.rss_begin = rss_now();
+	set_marks(&r);
 	end = descend(&r, bytes);
 	*ret_refused = r.pass.refused_bytes;
 	finish(&r, end);

@@ -33,6 +33,7 @@ struct shrink_signal {
 	int priority;            /* where to start for it: 12 mildest */
 	int hint;                /* sample more often for a while; frees nothing */
 	uint64_t bytes;          /* wanted by the application */
+	int manual;              /* it is the application that says so: no doubt */
 };
 
 struct shrink_source;

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Start and stop. Everything that allocates, opens or takes its time happens in
+ * prepare, so that the process may lock itself in before it starts (G13), and
+ * nothing of it is left for the moment memory is short (G6).
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include <shrink/reclaim.h>
+#include <libshrink/api/conf.h>
+#include <libshrink/api/start.h>
+#include <libshrink/base/atfork.h>
+#include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
+#include <libshrink/core/core.h>
+#include <libshrink/os/clock.h>
+#include <libshrink/os/fd.h>
+#include <libshrink/os/mem.h>
+#include <libshrink/os/single.h>
+#include <libshrink/reclaim/engine.h>
+#include <libshrink/reclaim/level.h>
+#include <libshrink/reclaim/record.h>
+#include <libshrink/reclaim/release.h>
+#include <libshrink/source/judge.h>
+#include <libshrink/source/manual.h>
+#include <libshrink/source/monitor.h>
+#include <libshrink/source/simulated.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool running, simulated;
+/* Kept open over stop, for a round that was given up may still read it. */
+static int rss_fd = -1;
+
+static uint64_t real_rss(void)
+{
+	uint64_t rss;
+
+	return shrink_os_rss_read(rss_fd, &rss) < 0 ? 0 : rss;
+}
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* Passive until started again; a library is the child's to start, not ours. */
+static void fork_child(void)
+{
+	running = simulated = false;
+	rss_fd = -1;
+	shrink_round_set_rss(NULL);
+	shrink_simulated_enable(0);
+	shrink_os_clock_simulate(0);
+	shrink_manual_reset();
+	shrink_level_reset();
+	pthread_mutex_unlock(&lock);
+}
+
+static const struct shrink_fork_hooks api_hooks = {fork_prepare, fork_parent, fork_child};
+static const struct shrink_fork_hooks engine_hooks = {
+	shrink_engine_fork_prepare, shrink_engine_fork_parent, shrink_engine_fork_child};
+static const struct shrink_fork_hooks monitor_hooks = {NULL, NULL, shrink_monitor_fork_child};
+static const struct shrink_fork_hooks record_hooks = {
+	shrink_record_fork_prepare, shrink_record_fork_done, shrink_record_fork_done};
+
+static int arm_fork(void)
+{
+	int r = shrink_core_fork_arm();
+
+	r |= shrink_fork_register(SHRINK_FORK_API, &api_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_ENGINE, &engine_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_MONITOR, &monitor_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_RECORD, &record_hooks);
+	return r ? -ENOMEM : 0;
+}
+
+/* Lock held. */
+static int prepare(bool strict)
+{
+	int errors = shrink_conf_load(), live;
+
+	strict |= SHRINK_TUN(strict) != 0;
+	if (SHRINK_TUN(off))
+		return -ECANCELED;
+	if (strict && errors)
+		return -EINVAL;
+	if (arm_fork() < 0)
+		return -ENOMEM;
+	shrink_os_set_sysroot(shrink_tunables.sysroot);
+	shrink_core_nr_nodes();
+	shrink_conf_on_rules_changed(shrink_registry_apply_rules);
+	shrink_registry_apply_rules();
+	shrink_release_prepare();
+	if (rss_fd < 0)
+		rss_fd = shrink_os_rss_open();
+	shrink_round_set_rss(shrink_simulated() ? shrink_simulated_rss : real_rss);
+	live = shrink_monitor_open();
+	if (live < 0)
+		return live;
+	return strict && !live ? -ENODEV : 0;
+}
+
+int shrink_prepare(void)
+{
+	int r;
+
+	if (shrink_context.depth)
+		return -EBUSY;
+	pthread_mutex_lock(&lock);
+	r = running ? 0 : prepare(false);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static int start_threads(void)
+{
+	int r = shrink_engine_start();
+
+	if (r < 0)
+		return r;
+	shrink_gate_open();
+	r = shrink_monitor_start();
+	if (r < 0) {
+		shrink_gate_close(0);
+		shrink_engine_stop(SHRINK_TUN(stop_wait) * 1000);
+	}
+	return r;
+}
+
+static int start_simulated(void)
+{
+	shrink_judge_reset();
+	shrink_gate_open();
+	return 0;
+}
+
+/* A real preparation is no use to a simulated start, and the other way round. */
+static void choose_world(bool sim)
+{
+	if (sim == (shrink_simulated() != 0))
+		return;
+	shrink_monitor_close();
+	shrink_simulated_enable(sim);
+	shrink_os_clock_simulate(sim);
+}
+
+/* Lock held. */
+static int start(unsigned int flags)
+{
+	bool sim = flags & SHRINK_START_SIMULATED;
+	int r;
+
+	if (running)
+		return -EALREADY;
+	if (shrink_engine_hangs())
+		return -EBUSY;
+	choose_world(sim);
+	r = prepare(flags & SHRINK_START_STRICT);
+	if (r < 0)
+		return r;
+	r = shrink_os_single_claim();
+	if (r < 0)
+		return r;
+	shrink_manual_reset();
+	r = sim ? start_simulated() : start_threads();
+	if (r < 0) {
+		shrink_os_single_release();
+		return r;
+	}
+	running = true;
+	simulated = sim;
+	shrink_log_quiet(1);
+	return 0;
+}
+
+int shrink_start(unsigned int flags)
+{
+	int r;
+
+	if (flags & ~(SHRINK_START_SIMULATED | SHRINK_START_STRICT))
+		return -EINVAL;
+	if (shrink_context.depth)
+		return -EBUSY;
+	pthread_mutex_lock(&lock);
+	r = start(flags);
+	if (r < 0 && r != -EALREADY && !running) {
+		shrink_monitor_close();
+		choose_world(false);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* Lock held. */
+static int stop(void)
+{
+	uint64_t usec = SHRINK_TUN(stop_wait) * 1000;
+	int r = 0;
+
+	if (!simulated)
+		shrink_monitor_stop();
+	shrink_gate_close(usec);
+	if (!simulated)
+		r = shrink_engine_stop(usec);
+	shrink_monitor_close();
+	shrink_level_reset();
+	shrink_owner_expire(0, true);
+	choose_world(false);
+	running = simulated = false;
+	shrink_os_single_release();
+	shrink_log_quiet(0);
+	shrink_registry_drain(false);
+	if (r < 0)
+		shrink_err("shrink_stop: a callback does not return; its thread is left to itself, "
+			   "shrink_start() is refused until it has ended");
+	return r;
+}
+
+int shrink_stop(void)
+{
+	int r;
+
+	if (shrink_context.depth)
+		return -EBUSY;
+	pthread_mutex_lock(&lock);
+	r = running ? stop() : -EALREADY;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+bool shrink_api_running(void)
+{
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = running;
+	pthread_mutex_unlock(&lock);
+	return yes;
+}
+
+bool shrink_api_simulated(void)
+{
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = running && simulated;
+	pthread_mutex_unlock(&lock);
+	return yes;
+}

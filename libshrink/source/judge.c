@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <string.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/conf.h>
+#include <libshrink/reclaim/engine.h>
+#include <libshrink/reclaim/gauges.h>
+#include <libshrink/reclaim/level.h>
+#include <libshrink/source/judge.h>
+#include <libshrink/source/manual.h>
+
+/* A stall that comes back within this is the same one going on. */
+#define STALL_GOES_ON_NSEC (5 * NSEC_PER_SEC)
+/* After a stall or a hint usage is sampled at the shortest period for so long. */
+#define ALERT_NSEC (NSEC_PER_SEC)
+/* As kswapd: after so many rounds for nothing in a row a node is parked; we then
+ * try once a second until there is progress. */
+#define FRUITLESS_MAX 16
+#define PARKED_NSEC NSEC_PER_SEC
+/* Where something wakes us at the mark, sampling is only a second line. */
+#define EDGE_FACTOR 5
+
+/* All of it the monitor's own. */
+static struct {
+	uint64_t next_look;
+	uint64_t alert_until;
+	uint64_t returned_seen;
+	uint64_t manual_until;
+	enum shrink_level level;       /* as published */
+	enum shrink_level gauge_level; /* as the gauges alone say */
+	uint64_t stall_last;
+	int stall_priority;
+} judge;
+
+void shrink_judge_reset(void)
+{
+	memset(&judge, 0, sizeof(judge));
+	judge.manual_until = UINT64_MAX;
+	judge.returned_seen = shrink_round_returned();
+}
+
+void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *from)
+{
+	into->recheck |= from->recheck;
+	into->hint |= from->hint;
+	into->manual |= from->manual;
+	into->bytes = shrink_add_u64(into->bytes, from->bytes);
+	if (from->stall && (!into->stall || from->priority < into->priority))
+		into->priority = from->priority;
+	if (from->stall > into->stall)
+		into->stall = from->stall;
+}
+
+uint64_t shrink_judge_next(uint64_t now)
+{
+	uint64_t next = shrink_min_u64(judge.next_look, judge.manual_until);
+
+	(void)now;
+	return shrink_min_u64(next, shrink_level_next());
+}
+
+/* Fruitless rounds back off exponentially, then park. */
+static bool backing_off(uint64_t now)
+{
+	uint64_t when, wait;
+	unsigned int row = shrink_engine_fruitless(&when);
+
+	if (!row)
+		return false;
+	wait = row >= FRUITLESS_MAX ? PARKED_NSEC :
+		shrink_min_u64(SHRINK_TUN(sample_min) * NSEC_PER_USEC << row, PARKED_NSEC);
+	return now < when + wait;
+}
+
+static void post(struct shrink_goal *goal, uint64_t now, const char *source)
+{
+	goal->gfp_mask = SHRINK_GFP_ALL;
+	goal->notice = now;
+	goal->level = judge.level;
+	strncpy(goal->source, source, sizeof(goal->source) - 1);
+	shrink_engine_post(goal);
+}
+
+/* Below the low mark: until above high. One round at a time; its end wakes us. */
+static void answer_headroom(uint64_t now, const struct shrink_headroom *h)
+{
+	struct shrink_goal goal = {.gauged = true, .priority = SHRINK_DEF_PRIORITY};
+
+	if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need)
+		return;
+	if (shrink_engine_busy() || backing_off(now))
+		return;
+	post(&goal, now, h->name);
+}
+
+/* Each time the stall goes on one priority harder, down to everything. */
+static int next_stall_priority(uint64_t now, int priority)
+{
+	if (judge.stall_last && now - judge.stall_last < STALL_GOES_ON_NSEC &&
+	    judge.stall_priority <= priority)
+		priority = judge.stall_priority > 0 ? judge.stall_priority - 1 : 0;
+	judge.stall_last = now;
+	judge.stall_priority = priority;
+	return priority;
+}
+
+static void answer_stall(uint64_t now, const struct shrink_signal *sig,
+			 const struct shrink_headroom *h)
+{
+	struct shrink_goal goal = {.bytes = sig->bytes, .priority = SHRINK_DEF_PRIORITY};
+
+	if (!sig->stall || (!sig->manual && h->known && !h->need))
+		return;
+	if (!sig->bytes)
+		goal.priority = next_stall_priority(now, sig->priority);
+	post(&goal, now, sig->manual ? "manual" : "stall");
+}
+
+static enum shrink_level graver(enum shrink_level a, enum shrink_level b)
+{
+	return a > b ? a : b;
+}
+
+static void set_level(uint64_t now, const struct shrink_signal *sig, const struct shrink_headroom *h)
+{
+	enum shrink_level before = judge.level;
+
+	judge.gauge_level = shrink_level_of(h, judge.gauge_level);
+	judge.level = graver(judge.gauge_level, shrink_manual_level(now, &judge.manual_until));
+	if (sig->stall && (!h->known || h->need))
+		judge.level = graver(judge.level, sig->stall);
+	shrink_level_publish(now, judge.level, h);
+	/* What pressure no longer needs is not asked of owners any more */
+	shrink_owner_expire(now, before > SHRINK_LEVEL_NORMAL &&
+				 judge.level == SHRINK_LEVEL_NORMAL);
+}
+
+static uint64_t next_period(uint64_t now, uint64_t usec, bool edge_watched)
+{
+	uint64_t min = SHRINK_TUN(sample_min), max = SHRINK_TUN(sample_max);
+
+	if (judge.level > SHRINK_LEVEL_NORMAL || now < judge.alert_until)
+		return min;
+	if (edge_watched)
+		min *= EDGE_FACTOR;
+	return shrink_clamp_u64(usec, min, shrink_max_u64(min, max));
+}
+
+bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watched)
+{
+	uint64_t returned, usec;
+	struct shrink_headroom h;
+
+	if (sig->hint || sig->stall)
+		judge.alert_until = now + ALERT_NSEC;
+	if (!sig->recheck && !sig->stall && !sig->bytes && now < shrink_judge_next(now)) {
+		if (now < judge.alert_until)
+			judge.next_look = shrink_min_u64(judge.next_look,
+							 now + SHRINK_TUN(sample_min) * NSEC_PER_USEC);
+		return false;
+	}
+	returned = shrink_round_returned();
+	usec = shrink_gauges_sample(now, returned - judge.returned_seen, &h);
+	judge.returned_seen = returned;
+	set_level(now, sig, &h);
+	answer_headroom(now, &h);
+	answer_stall(now, sig, &h);
+	judge.next_look = now + next_period(now, usec, edge_watched) * NSEC_PER_USEC;
+	return true;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* The made-up system of <shrink/sim.h>. */
+#ifndef SHRINK_SOURCE_SIMULATED_H
+#define SHRINK_SOURCE_SIMULATED_H
+
+#include <stdint.h>
+
+/* 1: the simulated source opens, and the process's RSS is what the test says. */
+void shrink_simulated_enable(int on);
+int shrink_simulated(void);
+uint64_t shrink_simulated_rss(void);
+
+#endif /* SHRINK_SOURCE_SIMULATED_H */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Usage against the tightest limit of our own group and its ancestors. A gauge
+ * and nothing else: when to read it is the monitor's business.
+ */
+#include <errno.h>
+
+#include <libshrink/base/conf.h>
+#include <libshrink/source/source.h>
+
+static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)
+{
+	const struct shrink_cgroup *cg = gauge->arg;
+	struct shrink_cgroup_usage u;
+	int r = shrink_os_cgroup_read(cg, exact, &u);
+
+	if (r < 0)
+		return r;
+	*ret = (struct shrink_gauge_reading){
+		.limit = u.limit,
+		.usage = u.usage,
+		.reclaimable = u.reclaimable,
+		.kind = u.kind,
+		.path = cg->level[u.level].dir,
+	};
+	return 0;
+}
+
+static struct shrink_gauge gauge = {.name = "usage", .read = read_usage};
+
+static int open_usage(struct shrink_source *src)
+{
+	if (!SHRINK_TUN(usage))
+		return shrink_source_fail(src, -ECANCELED, "usage:off");
+	if (!src->cgroup->version)
+		return shrink_source_fail(src, -ENOENT, "%s", src->cgroup->reason);
+	gauge.arg = (void *)(uintptr_t)src->cgroup;
+	src->gauge = &gauge;
+	return 0;
+}
+
+static void close_usage(struct shrink_source *src)
+{
+	src->gauge = NULL;
+}
+
+const struct shrink_source_ops shrink_source_usage = {
+	.name = "usage",
+	.open = open_usage,
+	.close = close_usage,
+};
