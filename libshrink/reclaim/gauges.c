@@ -11,6 +11,9 @@
 #define SLOPE_FADE_NSEC (60 * NSEC_PER_SEC)
 /* Growth over less than this says more about batching of charges than of slope. */
 #define SLOPE_MIN_NSEC (500 * NSEC_PER_USEC)
+/* No processes touch memory this fast. Usage that seems to was moved at once (a
+ * group's charges, a limit's group, a test's number), and says nothing of growth. */
+#define SLOPE_MAX (64ULL << 30)
 
 struct entry {
 	struct shrink_gauge *gauge;
@@ -135,7 +138,8 @@ static void learn_slope(struct entry *e, uint64_t now, uint64_t usage, uint64_t 
 			return;
 		grown = shrink_sub_u64(shrink_add_u64(usage, returned), e->last_usage);
 		slope = shrink_mul_div(grown, NSEC_PER_SEC, now - e->last_time);
-		if (slope > atomic_load_explicit(&e->slope, memory_order_relaxed))
+		if (slope < SLOPE_MAX &&
+		    slope > atomic_load_explicit(&e->slope, memory_order_relaxed))
 			atomic_store_explicit(&e->slope, slope, memory_order_relaxed);
 		fade(e, now);
 	}
