@@ -8,8 +8,19 @@
  * Its scan takes the coldest, sparsest slabs, asks the application to evict each
  * object in them, and gives whole slabs back with MADV_DONTNEED.
  *
+ * A slab goes back whole or not at all. Which slabs go is decided by what
+ * shrink_pool_mark() tells: those with few objects used since the last look, and
+ * few objects at all. Every object of such a slab is asked for, marked or not. So
+ * mark on each hit, and answer EVICTED wherever possible: an object that refuses
+ * keeps its neighbours' pages, and what was evicted beside it returned nothing.
+ * A second chance of the cache's own, answered as REFERENCED, defeats the pool.
+ *
+ * Units: the pool's shrinker counts pages, in count, scan, keep and pending. A
+ * slab is pending once nothing but pending objects is left in it.
+ *
  * Threads: every call is safe from any thread. The evict callback runs on the
- * thread that reclaims, with no pool lock held.
+ * thread that reclaims, with no pool lock held. In a forked child the pool works
+ * on, with the objects it held.
  */
 #ifndef SHRINK_POOL_H
 #define SHRINK_POOL_H
@@ -27,11 +38,15 @@ enum shrink_evict {
 	SHRINK_EVICTED = 0,
 	/** cannot be taken now (its lock is held, somebody uses it) */
 	SHRINK_BUSY = 1,
-	/** used since last asked: give it another tour */
+	/** used since last asked: give it, and the slab, another tour */
 	SHRINK_REFERENCED = 2,
 	/** unlinked; its last user will call shrink_pool_free() */
 	SHRINK_EVICT_PENDING = 3
 };
+
+/** In shrink_pool_options.flags: bind the pool's memory to node .nid; its shrinker
+ *  is NUMA-aware then, and counts at that node only. */
+#define SHRINK_POOL_BIND 0x1u
 
 /** How to make a pool. Zero it, set what differs; fields are appended only. */
 struct shrink_pool_options {
@@ -40,15 +55,19 @@ struct shrink_pool_options {
 	 *  another thread at any moment until the application's own lock says
 	 *  otherwise: the callback finds out under that lock whether it is still
 	 *  linked, and answers BUSY if not. The bytes stay mapped meanwhile.
-	 *  NULL = the pool is no shrinker, only an allocator. */
+	 *  @size is what shrink_pool_usable() says. NULL = the pool is no shrinker,
+	 *  only an allocator. */
 	enum shrink_evict (*evict)(void *arg, void *object, size_t size);
 	void *arg;
-	size_t object_max; /**< largest object, bytes; 0 = 1 MiB */
-	int seeks;         /**< of the shrinker; 0 = SHRINK_DEFAULT_SEEKS */
-	int nid;           /**< node to bind to, or SHRINK_NUMA_NO_NODE */
-	size_t reserve;    /**< address space reserved, bytes; 0 = 64 times the
-			    *   limit of the process, at least 16 GiB */
-	size_t max_bytes;  /**< resident at most; alloc fails beyond; 0 = no cap */
+	size_t object_max;  /**< largest object, bytes, up to 4 MiB; 0 = 1 MiB */
+	int seeks;          /**< of the shrinker; 0 = SHRINK_DEFAULT_SEEKS */
+	unsigned int flags; /**< SHRINK_POOL_* */
+	int nid;            /**< node to bind to; read with SHRINK_POOL_BIND only */
+	size_t reserve;     /**< address space reserved, bytes; 0 = 64 times the
+			     *   machine's memory, at least 16 GiB, less where an
+			     *   address limit forbids it. No memory is behind it. */
+	size_t max_bytes;   /**< resident at most, tables included; alloc fails
+			     *   beyond; 0 = no cap */
 };
 
 /**
@@ -56,28 +75,35 @@ struct shrink_pool_options {
  * @options: NULL = all defaults; @size: its sizeof as the caller knows it
  * @fmt: printf-style name of its shrinker
  *
- * Return: the pool, or NULL with errno = EINVAL or ENOMEM.
+ * Return: the pool, or NULL with errno = EINVAL: unknown flag, no name, no such
+ * node, object_max over 4 MiB, or seeks negative; ENOMEM; ENOTSUP: pages are
+ * larger than 16 KiB.
  */
 SHRINK_NODISCARD SHRINK_PRINTF(3, 4)
 struct shrink_pool *shrink_pool_create(const struct shrink_pool_options *options, size_t size,
 				       const char *fmt, ...);
 
 /** Unregisters, waits for the pool's own scans, unmaps everything. NULL is
- *  fine. No object may be used any more. */
+ *  fine. No object may be used any more. Not from its own evict callback. */
 void shrink_pool_destroy(struct shrink_pool *pool);
 
 /** @size bytes, 16-byte aligned, uninitialised, neither marked nor zeroed.
  *  NULL with errno = ENOMEM, or EINVAL: 0 or over object_max. Does not reclaim:
- *  ask shrink_room() or shrink_may_grow() first. */
+ *  ask shrink_room() or shrink_may_grow() first. What is kept in its place: up to
+ *  128 bytes the next multiple of 16 (32 at least), up to 32 KiB the next eighth
+ *  of a power of two, above whole pages. */
 SHRINK_NODISCARD void *shrink_pool_alloc(struct shrink_pool *pool, size_t size);
 
-/** Gives an object back; NULL is fine. */
+/** Gives an object back; NULL is fine. What is no object of the pool, or was freed
+ *  before, is reported, counted (bad_frees) and left alone. */
 void shrink_pool_free(struct shrink_pool *pool, void *object);
 
-/** Bytes usable in the object, at least what was asked. */
+/** Bytes usable in the object, at least what was asked; 0: no object of it. */
 size_t shrink_pool_usable(struct shrink_pool *pool, const void *object);
 
-/** Says that the object was used: one relaxed store, any thread. */
+/** Says that the object was used: at most one relaxed store, any thread, no lock.
+ *  Objects below 64 bytes share a mark with their neighbour. Marking an object that
+ *  was just evicted is harmless. */
 void shrink_pool_mark(struct shrink_pool *pool, void *object);
 
 /** The pool's shrinker, for setters and statistics; NULL if it has none. */
@@ -87,7 +113,8 @@ struct shrinker *shrink_pool_shrinker(struct shrink_pool *pool);
 struct shrink_pool_stats {
 	uint64_t live_objects;
 	uint64_t live_bytes;     /**< asked for, of live objects, rounded to class */
-	uint64_t resident_bytes; /**< whole slabs mapped, and the pool's own tables */
+	uint64_t resident_bytes; /**< whole slabs mapped, and the pool's own tables,
+				  *   each counted in full though touched bit by bit */
 	uint64_t free_bytes;     /**< in mapped slabs, unused */
 	uint64_t evicted_objects;
 	uint64_t evicted_bytes;
@@ -96,6 +123,7 @@ struct shrink_pool_stats {
 	uint64_t referenced;
 	uint64_t pending;
 	uint64_t slabs;          /**< mapped now */
+	uint64_t bad_frees;      /**< of what was no object, or freed before */
 };
 
 /** Return: 0; -EINVAL. */

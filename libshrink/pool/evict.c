@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * One slab's eviction, with two lock rounds however many objects it has:
+ *
+ *   1  isolate: off the lists, EVICTING, so that no object is born in it; note
+ *      which objects live
+ *   2  ask the application for each, without any lock. Its threads may free
+ *      objects of the slab meanwhile; the places stay empty and the bytes mapped
+ *   3  settle: clear the places of what was evicted, and see what is left
+ *
+ * An object may be freed between 1 and 2 and still be asked for: the callback
+ * finds out under the application's own lock, as its contract says. An object
+ * answered PENDING may be freed between 2 and 3: then it is simply gone.
+ *
+ * Pending is counted in pages, like everything the pool tells the engine: a slab
+ * is pending once nothing but pending objects is left in it, and is completed
+ * when the last of them is freed. So each page is reported once.
+ */
+#include <libshrink/pool/slab.h>
+
+struct round {
+	struct pool_slab *slab;
+	struct pool_class *class;
+	uint64_t asked[BITS_WORDS]; /* live at 1 */
+	uint64_t evicted[BITS_WORDS];
+	uint64_t pended[BITS_WORDS];
+	unsigned int left; /* objects not asked yet */
+};
+
+static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
+{
+	struct pool_slab *slab = r->slab;
+	struct pool_places places;
+	int ours;
+
+	pthread_mutex_lock(pool_class_lock(pool, tag >> 8));
+	ours = load_relaxed(&slab->tag) == tag;
+	if (ours) {
+		shrink_pool_list_drop(pool, r->class, slab);
+		store_relaxed(&slab->tag, pool_tag(tag >> 8, SLAB_EVICTING));
+		places = pool_places(pool, slab, r->class->geo.nr);
+		for (unsigned int w = 0; w < places.words; w++)
+			r->asked[w] = load_relaxed(&places.alloc[w]) &
+				      ~load_relaxed(&places.pending[w]);
+		r->left = load_relaxed(&slab->live) - load_relaxed(&slab->nr_pending);
+	}
+	pthread_mutex_unlock(pool_class_lock(pool, tag >> 8));
+	return ours;
+}
+
+/* One answer. Returns 0 when asking on is worth nothing: the slab stays anyway,
+ * and more would be lost by going on than was lost so far. */
+static int hear(struct round *r, struct pool_verdict *v, enum shrink_evict answer, unsigned int w,
+		uint64_t bit)
+{
+	v->asked++;
+	r->left -= r->left > 0;
+	switch (answer) {
+	case SHRINK_EVICTED:
+		r->evicted[w] |= bit;
+		v->evicted++;
+		return 1;
+	case SHRINK_EVICT_PENDING:
+		r->pended[w] |= bit;
+		v->pended++;
+		return 1;
+	case SHRINK_REFERENCED:
+		v->referenced++;
+		break;
+	default:
+		v->busy++;
+		break;
+	}
+	return r->left <= v->evicted;
+}
+
+static void ask(struct shrink_pool *pool, struct round *r, struct pool_verdict *v)
+{
+	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
+	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
+	size_t size = pool_object_size(pool, r->class, r->slab);
+
+	for (unsigned int w = 0; w < places.words; w++) {
+		for (uint64_t bits = r->asked[w]; bits; bits &= bits - 1) {
+			unsigned int place = w * 64 + (unsigned int)__builtin_ctzll(bits);
+			uint64_t bit = bits & -bits;
+
+			if (!(load_relaxed(&places.alloc[w]) & bit))
+				continue; /* freed meanwhile */
+			if (!hear(r, v, pool->evict(pool->arg, start + place * size, size), w, bit))
+				return;
+		}
+	}
+}
+
+/* Clears evicted places, notes pending ones. Returns how many were not there:
+ * the application freed what it had given to us. Class lock held. */
+static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
+{
+	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
+	unsigned int gone = 0, pended = 0, bad = 0;
+
+	for (unsigned int w = 0; w < places.words; w++) {
+		uint64_t alloc = load_relaxed(&places.alloc[w]), evicted = r->evicted[w] & alloc;
+		uint64_t pend = r->pended[w] & alloc;
+
+		bad += (unsigned int)__builtin_popcountll(r->evicted[w] & ~alloc);
+		gone += (unsigned int)__builtin_popcountll(evicted);
+		pended += (unsigned int)__builtin_popcountll(pend);
+		store_relaxed(&places.alloc[w], alloc & ~evicted);
+		store_relaxed(&places.pending[w], load_relaxed(&places.pending[w]) | pend);
+	}
+	store_relaxed(&r->slab->live, (uint16_t)(load_relaxed(&r->slab->live) - gone));
+	store_relaxed(&r->slab->nr_pending,
+		      (uint16_t)(load_relaxed(&r->slab->nr_pending) + pended));
+	r->class->live_objects -= gone;
+	r->class->live_bytes -= gone * pool_object_size(pool, r->class, r->slab);
+	return bad;
+}
+
+/* What becomes of the slab. Class lock held. */
+static void dispose(struct shrink_pool *pool, struct round *r, struct pool_verdict *v,
+		    unsigned int index)
+{
+	struct pool_slab *slab = r->slab;
+	unsigned int live = load_relaxed(&slab->live);
+
+	if (!live) {
+		v->empty = 1;
+		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
+	} else if (live == load_relaxed(&slab->nr_pending)) {
+		v->pending = 1;
+		add_relaxed(&pool->pending_pages, load_relaxed(&slab->pages));
+		store_relaxed(&slab->tag, pool_tag(index, SLAB_PENDING));
+	} else {
+		store_relaxed(&slab->tag, pool_tag(index, SLAB_ACTIVE));
+		shrink_pool_list_put(pool, r->class, slab);
+	}
+	if (v->busy || v->referenced)
+		store_relaxed(&slab->heat, SHRINK_HEAT_REFUSED);
+}
+
+static void account(struct shrink_pool *pool, const struct pool_verdict *v, size_t size)
+{
+	add_relaxed(&pool->evicted_objects, v->evicted);
+	add_relaxed(&pool->evicted_bytes, v->evicted * size);
+	if (v->busy)
+		add_relaxed(&pool->busy, v->busy);
+	if (v->referenced)
+		add_relaxed(&pool->referenced, v->referenced);
+	if (v->pended)
+		add_relaxed(&pool->pending, v->pended);
+}
+
+void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab,
+			    struct pool_verdict *ret_verdict)
+{
+	uint32_t tag = load_relaxed(&slab->tag);
+	unsigned int index = tag >> 8, bad;
+	struct pool_verdict v = {0};
+	struct round r = {.slab = slab, .class = &pool->classes[index]};
+
+	*ret_verdict = v;
+	if ((tag & 0xff) != SLAB_ACTIVE || !isolate(pool, &r, tag))
+		return;
+	v.pages = load_relaxed(&slab->pages);
+	ask(pool, &r, &v);
+	account(pool, &v, pool_object_size(pool, r.class, slab));
+	pthread_mutex_lock(pool_class_lock(pool, index));
+	bad = clear_places(pool, &r);
+	dispose(pool, &r, &v, index);
+	pthread_mutex_unlock(pool_class_lock(pool, index));
+	if (bad)
+		shrink_pool_misuse(pool, pool->data + pool_slab_offset(pool, slab));
+	*ret_verdict = v;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Extents of 4 MiB and the places for slabs in them. */
+#include <errno.h>
+#include <string.h>
+
+#include <libshrink/os/map.h>
+#include <libshrink/pool/slab.h>
+
+/* Tables of an extent in use, counted in full though touched bit by bit. */
+#define TABLE_USED (TABLE_EXTENT + TABLE_SIZE - TABLE_MARKS)
+
+static uint32_t places_of(unsigned int stride)
+{
+	return 1u << (EXTENT_SHIFT - stride);
+}
+
+static uint32_t extent_of(const struct shrink_pool *pool, const void *in_tables)
+{
+	return (uint32_t)((size_t)((const unsigned char *)in_tables - pool->tables) >> TABLE_SHIFT);
+}
+
+static int within_max(const struct shrink_pool *pool, uint64_t more)
+{
+	uint64_t resident = load_relaxed(&pool->resident_pages) * pool->page + pool->table_bytes;
+
+	return !pool->max_bytes || shrink_add_u64(resident, more) <= pool->max_bytes;
+}
+
+/* Opens the next extent in line. */
+static struct pool_extent *carve(struct shrink_pool *pool)
+{
+	uint32_t n = load_relaxed(&pool->nr_extents);
+	struct pool_extent *extent;
+
+	if (n == pool->max_extents ||
+	    shrink_os_map_open(pool->data + ((size_t)n << EXTENT_SHIFT), EXTENT_SIZE) < 0 ||
+	    shrink_os_map_open(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_SIZE) < 0)
+		return NULL;
+	extent = pool_extent(pool, n);
+	shrink_list_init(&extent->link);
+	pool->table_bytes += pool->page;
+	/* pairs with find(): who sees the number may read the tables */
+	atomic_store_explicit(&pool->nr_extents, n + 1, memory_order_release);
+	return extent;
+}
+
+/* An extent for slabs of @stride that has a free place. */
+static struct pool_extent *extent_for(struct shrink_pool *pool, unsigned int stride, uint64_t bytes)
+{
+	struct shrink_list *list = &pool->extents_partial[stride - UNIT_SHIFT];
+	struct pool_extent *extent;
+
+	if (!shrink_list_empty(list))
+		return shrink_list_entry(list->next, struct pool_extent, link);
+	if (!within_max(pool, bytes + TABLE_USED))
+		return NULL;
+	if (shrink_list_empty(&pool->extents_free)) {
+		extent = carve(pool);
+	} else {
+		extent = shrink_list_entry(pool->extents_free.next, struct pool_extent, link);
+		shrink_list_del(&extent->link);
+	}
+	if (!extent)
+		return NULL;
+	pool->table_bytes += TABLE_USED;
+	store_relaxed(&extent->stride, stride);
+	shrink_list_add_tail(&extent->link, list);
+	return extent;
+}
+
+/* The lowest free place of an extent that has one. */
+static uint32_t take_place(struct pool_extent *extent)
+{
+	uint32_t word = 0, bit;
+	uint64_t used;
+
+	while ((used = load_relaxed(&extent->used[word])) == UINT64_MAX)
+		word++;
+	bit = (uint32_t)__builtin_ctzll(~used);
+	store_relaxed(&extent->used[word], used | UINT64_C(1) << bit);
+	return word * 64 + bit;
+}
+
+struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int stride,
+					 unsigned int pages)
+{
+	uint64_t bytes = (uint64_t)pages * pool->page;
+	struct pool_extent *extent = NULL;
+	struct pool_slab *slab = NULL;
+	size_t offset;
+
+	pthread_mutex_lock(&pool->extent_lock);
+	if (within_max(pool, bytes))
+		extent = extent_for(pool, stride, bytes);
+	if (extent) {
+		offset = (size_t)extent_of(pool, extent) << EXTENT_SHIFT;
+		offset += (size_t)take_place(extent) << stride;
+		if (++extent->nr_used == places_of(stride))
+			shrink_list_del(&extent->link);
+		add_relaxed(&pool->resident_pages, pages);
+		pool->nr_slabs++;
+		slab = pool_slab_at(pool, offset);
+	}
+	pthread_mutex_unlock(&pool->extent_lock);
+	return slab;
+}
+
+/* All its slabs have gone: its tables go too, but for the account. */
+static void retire(struct shrink_pool *pool, struct pool_extent *extent)
+{
+	unsigned char *table = pool->tables + ((size_t)extent_of(pool, extent) << TABLE_SHIFT);
+
+	shrink_list_del(&extent->link);
+	shrink_list_add_tail(&extent->link, &pool->extents_free);
+	store_relaxed(&extent->stride, 0);
+	pool->table_bytes -= TABLE_USED;
+	shrink_os_map_return(table, TABLE_EXTENT);
+	shrink_os_map_return(table + TABLE_MARKS, TABLE_SIZE - TABLE_MARKS);
+}
+
+void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,
+			    uint64_t pages)
+{
+	struct pool_extent *extent = pool_extent(pool, extent_of(pool, first));
+	unsigned int stride = load_relaxed(&extent->stride);
+	size_t place = (pool_slab_offset(pool, first) & (EXTENT_SIZE - 1)) >> stride;
+
+	pthread_mutex_lock(&pool->extent_lock);
+	for (unsigned int i = 0; i < nr; i++, place++) {
+		_Atomic uint64_t *word = &extent->used[place / 64];
+
+		store_relaxed(word, load_relaxed(word) & ~(UINT64_C(1) << place % 64));
+	}
+	if (extent->nr_used == places_of(stride))
+		shrink_list_add_tail(&extent->link, &pool->extents_partial[stride - UNIT_SHIFT]);
+	extent->nr_used -= nr;
+	sub_relaxed(&pool->resident_pages, pages);
+	pool->nr_slabs -= nr;
+	if (!extent->nr_used)
+		retire(pool, extent);
+	pthread_mutex_unlock(&pool->extent_lock);
+}
+
+struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *object,
+				   size_t *ret_offset)
+{
+	size_t offset = (size_t)((uintptr_t)object - (uintptr_t)pool->data);
+	size_t nr = atomic_load_explicit(&pool->nr_extents, memory_order_acquire);
+	uint32_t stride;
+
+	if (offset >> EXTENT_SHIFT >= nr)
+		return NULL;
+	stride = load_relaxed(&pool_extent(pool, (uint32_t)(offset >> EXTENT_SHIFT))->stride);
+	if (!stride)
+		return NULL;
+	*ret_offset = offset & (((size_t)1 << stride) - 1);
+	return pool_slab_at(pool, offset - *ret_offset);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * The clock hand: walks the slabs in address order, so that neighbours go
+ * together, and picks the cold ones. It reads without the class locks; whoever
+ * takes a slab checks again under its lock.
+ */
+#include <libshrink/pool/slab.h>
+
+/* A slab chosen for allocation within the last 1/16 of a cache's worth of pages
+ * is still being filled. */
+#define YOUNG_PART 16
+#define WINDOW_MIN 1024 /* pages the heat map remembers at least */
+
+static struct pool_slab *next_in_extent(struct shrink_pool *pool, const struct pool_extent *extent)
+{
+	unsigned int stride = load_relaxed(&extent->stride);
+	uint32_t place = pool->hand_place;
+	uint64_t used;
+
+	while (stride && place < EXTENT_UNITS) {
+		used = load_relaxed(&extent->used[place / 64]) >> place % 64;
+		if (!used) {
+			place = (place / 64 + 1) * 64;
+			continue;
+		}
+		place += (uint32_t)__builtin_ctzll(used);
+		if ((size_t)place << stride >= EXTENT_SIZE)
+			break; /* was cut anew while we looked */
+		pool->hand_place = place + 1;
+		return pool_slab_at(pool, ((size_t)pool->hand_extent << EXTENT_SHIFT) +
+						  ((size_t)place << stride));
+	}
+	return NULL;
+}
+
+static struct pool_slab *next_slab(struct shrink_pool *pool)
+{
+	uint32_t nr = atomic_load_explicit(&pool->nr_extents, memory_order_acquire);
+	struct pool_slab *slab;
+
+	for (uint32_t i = 0; i <= nr; i++) {
+		if (pool->hand_extent >= nr) {
+			pool->hand_extent = 0;
+			pool->hand_place = 0;
+		}
+		slab = nr ? next_in_extent(pool, pool_extent(pool, pool->hand_extent)) : NULL;
+		if (slab)
+			return slab;
+		pool->hand_extent++;
+		pool->hand_place = 0;
+	}
+	return NULL;
+}
+
+static unsigned int test_clear(unsigned char *mark)
+{
+	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
+		return 0;
+	__atomic_store_n(mark, (unsigned char)0, __ATOMIC_RELAXED);
+	return 1;
+}
+
+/* Objects below 64 bytes share marks: then marks are counted, not objects. */
+static unsigned int hot_shared(struct shrink_pool *pool, size_t offset, unsigned int marks)
+{
+	unsigned char *mark = pool_mark_at(pool, offset);
+	unsigned int hot = 0;
+
+	for (unsigned int i = 0; i < marks; i++)
+		hot += test_clear(mark + i);
+	return hot;
+}
+
+static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+				struct pool_slab *slab, size_t offset)
+{
+	struct pool_places places = pool_places(pool, slab, g->nr);
+	unsigned int hot = 0;
+
+	for (unsigned int w = 0; w < places.words; w++) {
+		for (uint64_t bits = load_relaxed(&places.alloc[w]); bits; bits &= bits - 1) {
+			size_t place = w * 64 + (unsigned int)__builtin_ctzll(bits);
+
+			hot += test_clear(pool_mark_at(pool, offset + place * g->size));
+		}
+	}
+	return hot;
+}
+
+/* The slab's heat after this look. */
+static unsigned int look(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+			 struct pool_slab *slab)
+{
+	size_t offset = pool_slab_offset(pool, slab);
+	unsigned int marks, heat = load_relaxed(&slab->heat);
+
+	if (g->size && g->size < 1u << MARK_SHIFT) {
+		marks = (unsigned int)(g->length >> MARK_SHIFT);
+		heat = shrink_heat_next(heat, hot_shared(pool, offset, marks), marks);
+	} else {
+		heat = shrink_heat_next(heat, hot_objects(pool, g, slab, offset), g->nr);
+	}
+	store_relaxed(&slab->heat, (uint8_t)heat);
+	return heat;
+}
+
+/* Is it one to evict? */
+static int judge(struct shrink_pool *pool, struct pool_tour *tour, struct pool_slab *slab)
+{
+	uint64_t resident = load_relaxed(&pool->resident_pages), pages = load_relaxed(&slab->pages);
+	uint32_t tag = load_relaxed(&slab->tag);
+	uint32_t age = load_relaxed(&pool->clock) - load_relaxed(&slab->stamp);
+	const struct shrink_class_geometry *g = &pool->classes[tag >> 8].geo;
+	unsigned int heat, score;
+
+	if ((tag & 0xff) != SLAB_ACTIVE)
+		return 0;
+	if (tour->second_lap)
+		return load_relaxed(&slab->heat) <= SHRINK_HEAT_SPARED;
+	heat = look(pool, g, slab);
+	score = shrink_heat_score(heat, load_relaxed(&slab->live), g->nr,
+				  age < resident / YOUNG_PART);
+	shrink_heat_enter(&pool->heat_map, score, pages,
+			  shrink_max_u64(resident / 4, WINDOW_MIN));
+	tour->walked += pages;
+	if (heat > SHRINK_HEAT_SPARED) {
+		tour->spared += pages;
+		return 0;
+	}
+	return shrink_heat_is_cold(&pool->heat_map, score);
+}
+
+/* One lap did not yield what is wanted: the next takes what is merely warm, by the
+ * heat just found. */
+static int lap_over(struct shrink_pool *pool, struct pool_tour *tour)
+{
+	if (tour->slabs_left)
+		return 0;
+	if (tour->second_lap)
+		return 1;
+	tour->second_lap = 1;
+	tour->slabs_left = load_relaxed(&pool->nr_slabs);
+	return 0;
+}
+
+void shrink_pool_gather(struct shrink_pool *pool, struct pool_tour *tour, uint64_t pages)
+{
+	uint64_t found = 0, spared = tour->spared;
+	struct pool_slab *slab;
+
+	tour->nr = 0;
+	pthread_mutex_lock(&pool->hand_lock);
+	while (tour->nr < POOL_VICTIMS && found + tour->spared - spared < pages &&
+	       tour->walked < tour->walk_max && !lap_over(pool, tour)) {
+		slab = next_slab(pool);
+		if (!slab)
+			break;
+		tour->slabs_left -= tour->slabs_left > 0;
+		if (!judge(pool, tour, slab))
+			continue;
+		found += load_relaxed(&slab->pages);
+		tour->victims[tour->nr++] = slab;
+	}
+	pthread_mutex_unlock(&pool->hand_lock);
+}

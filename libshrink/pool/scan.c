@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* The pool as a shrinker: how much there is, and one scan. */
+#include <libshrink/os/clock.h>
+#include <libshrink/pool/slab.h>
+
+/* Pages met per page asked for: the coldest quarter is taken, so four would do
+ * where slabs are alike. The rest bounds a call that finds nothing. */
+#define WALK_FACTOR 8
+#define WALK_EXTRA 1024
+
+/* What a scan call was asked for, and what it has done. */
+struct work {
+	struct shrink_pool *pool;
+	struct shrink_control *sc;
+	struct pool_tour tour;
+	struct pool_run run;
+	uint64_t looked;  /* pages whose objects were asked, or that had none */
+	uint64_t emptied; /* pages of slabs on the way out */
+	uint64_t pending; /* pages that wait for their last user */
+	uint64_t asked, busy;
+};
+
+unsigned long shrink_pool_count(struct shrinker *s, struct shrink_control *sc)
+{
+	struct shrink_pool *pool = s->private_data;
+	uint64_t resident = load_relaxed(&pool->resident_pages);
+
+	if (pool->nid >= 0 && sc->nid != pool->nid)
+		return SHRINK_EMPTY;
+	if (!resident)
+		return SHRINK_EMPTY;
+	return shrink_sub_u64(resident, load_relaxed(&pool->pending_pages));
+}
+
+/* A destroyed pool's scans end at once; the others are waited for. */
+static int enter(struct shrink_pool *pool)
+{
+	int may;
+
+	pthread_mutex_lock(&pool->hand_lock);
+	may = !pool->dying;
+	pool->scans += may ? 1 : 0;
+	pthread_mutex_unlock(&pool->hand_lock);
+	return may;
+}
+
+static void leave(struct shrink_pool *pool)
+{
+	pthread_mutex_lock(&pool->hand_lock);
+	if (pool->scans) /* a child of fork() has set it to 0 */
+		pool->scans--;
+	if (!pool->scans && pool->dying)
+		pthread_cond_broadcast(&pool->hand_idle);
+	pthread_mutex_unlock(&pool->hand_lock);
+}
+
+static uint64_t charged(const struct work *w)
+{
+	return w->looked + w->tour.spared;
+}
+
+static int go_on(const struct work *w)
+{
+	const struct shrink_control *sc = w->sc;
+
+	if (charged(w) >= sc->nr_to_scan)
+		return 0;
+	if (sc->bytes_to_free && w->emptied * w->pool->page >= sc->bytes_to_free)
+		return 0;
+	return !sc->deadline_nsec || shrink_os_clock() < sc->deadline_nsec;
+}
+
+/* An empty slab kept by a class, no longer on a list, its tag FREE. */
+static struct pool_slab *take_kept(struct shrink_pool *pool, unsigned int index)
+{
+	struct pool_class *class = &pool->classes[index];
+	struct pool_slab *slab = NULL;
+
+	if (!load_relaxed(&class->nr_empty))
+		return NULL;
+	pthread_mutex_lock(pool_class_lock(pool, index));
+	if (!shrink_list_empty(&class->empty)) {
+		slab = shrink_list_entry(class->empty.next, struct pool_slab, link);
+		shrink_pool_list_drop(pool, class, slab);
+		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
+	}
+	pthread_mutex_unlock(pool_class_lock(pool, index));
+	return slab;
+}
+
+static void leaves(struct work *w, struct pool_slab *slab)
+{
+	w->emptied += load_relaxed(&slab->pages);
+	shrink_pool_run_add(w->pool, &w->run, slab);
+}
+
+/* What costs nobody anything goes first. */
+static void give_kept(struct work *w)
+{
+	struct pool_slab *slab;
+
+	for (unsigned int i = 0; i < SHRINK_CLASSES; i++) {
+		if (!load_relaxed(&w->pool->cached_pages))
+			return;
+		while (go_on(w) && (slab = take_kept(w->pool, i))) {
+			w->looked += load_relaxed(&slab->pages);
+			leaves(w, slab);
+		}
+	}
+}
+
+static void evict(struct work *w, struct pool_slab *slab)
+{
+	struct pool_verdict v;
+
+	shrink_pool_evict_slab(w->pool, slab, &v);
+	w->looked += v.pages;
+	w->asked += v.asked;
+	w->busy += v.busy;
+	if (v.pending)
+		w->pending += v.pages;
+	if (v.empty)
+		leaves(w, slab);
+}
+
+static void evict_cold(struct work *w)
+{
+	while (go_on(w)) {
+		shrink_pool_gather(w->pool, &w->tour, w->sc->nr_to_scan - charged(w));
+		for (unsigned int i = 0; i < w->tour.nr && go_on(w); i++)
+			evict(w, w->tour.victims[i]);
+		if (!w->tour.nr)
+			return;
+	}
+}
+
+/* STOP: nothing here can be asked at all, or nobody could answer; 0: looked, and
+ * all of it is in use. */
+static unsigned long answer(const struct work *w)
+{
+	unsigned long freed = (unsigned long)(w->run.returned / w->pool->page);
+
+	if (freed || w->pending)
+		return freed;
+	if (!w->looked && !w->tour.walked)
+		return SHRINK_STOP;
+	return w->asked && w->busy == w->asked && !w->tour.spared ? SHRINK_STOP : 0;
+}
+
+unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	struct shrink_pool *pool = s->private_data;
+	struct work w = {.pool = pool, .sc = sc};
+
+	if ((pool->nid >= 0 && sc->nid != pool->nid) || !enter(pool))
+		return SHRINK_STOP;
+	w.tour.walk_max = sc->nr_to_scan > UINT64_MAX / 16
+				  ? UINT64_MAX
+				  : sc->nr_to_scan * WALK_FACTOR + WALK_EXTRA;
+	w.tour.slabs_left = load_relaxed(&pool->nr_slabs);
+	give_kept(&w);
+	evict_cold(&w);
+	shrink_pool_run_flush(pool, &w.run);
+
+	/* Slabs met on the way to colder ones cost a glance: they are charged only
+	 * where there is nothing else to show */
+	sc->nr_scanned = (unsigned long)shrink_max_u64(charged(&w), w.tour.walked / WALK_FACTOR);
+	sc->bytes_freed = w.run.returned;
+	sc->nr_pending = (unsigned long)w.pending;
+	sc->bytes_pending = w.pending * pool->page;
+	leave(pool);
+	return answer(&w);
+}

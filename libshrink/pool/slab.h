@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/*
+ * The pool's inside: where things lie, who may touch them, in which order locks
+ * are taken.
+ *
+ *   data   | extent 0, 4 MiB | extent 1 | ...       objects, nothing else
+ *   tables | 128 KiB         | 128 KiB  | ...       one block per extent:
+ *            0    slab headers, 64 bytes per 16 KiB of data
+ *            16K  bitmaps of slabs with more than 64 objects, 128 bytes per 16 KiB
+ *            48K  the extent's own account
+ *            64K  marks, one byte per 64 bytes of data
+ *
+ * All of it is one reserved range. Extents are opened in order of address; an
+ * extent is cut into slabs of one stride as long as it is in use. Nothing of a
+ * slab lies in its own pages, so giving it back gives back all of them; and what
+ * an address belongs to is found with shifts alone.
+ *
+ * A slab's state, in its tag:
+ *
+ *   FREE ──► ACTIVE ──► EVICTING ──► FREE         all were evicted
+ *             ▲  │          │├─────► ACTIVE       some refused
+ *             │  └─► FREE   │└─────► PENDING ──► FREE    last user let go
+ *             └─────────────┘
+ *
+ * While EVICTING or PENDING it is on no list: no object is born there. FREE is
+ * set before its pages go, and its place in the extent is given up after, so that
+ * no new owner can lose data to a late MADV_DONTNEED.
+ *
+ * Locks, outer first:
+ *   fork.c's list lock > pool.hand_lock > class lock > pool.extent_lock
+ * A class lock guards the lists and counts of its classes, and of their slabs
+ * tag, bitmaps and counts. Fields marked atomic are written under it and read
+ * without by the hand, which only guesses, and checks again under the lock.
+ * No lock is held across a callback, a log line, or the return of pages.
+ */
+#ifndef SHRINK_POOL_SLAB_H
+#define SHRINK_POOL_SLAB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <shrink/pool.h>
+
+#include <libshrink/base/list.h>
+#include <libshrink/pool/class.h>
+#include <libshrink/pool/heat.h>
+
+#define UNIT_SHIFT SHRINK_CLASS_STRIDE_MIN
+#define EXTENT_SHIFT SHRINK_CLASS_STRIDE_MAX
+#define EXTENT_SIZE ((size_t)1 << EXTENT_SHIFT)
+#define EXTENT_UNITS (1u << (EXTENT_SHIFT - UNIT_SHIFT))
+#define STRIDES (EXTENT_SHIFT - UNIT_SHIFT + 1)
+#define TABLE_SHIFT 17
+#define TABLE_SIZE ((size_t)1 << TABLE_SHIFT)
+#define TABLE_BITS ((size_t)16 << 10)
+#define TABLE_EXTENT ((size_t)48 << 10)
+#define TABLE_MARKS ((size_t)64 << 10)
+#define MARK_SHIFT 6
+#define BITS_WORDS (SHRINK_CLASS_OBJECTS_MAX / 64)
+#define CLASS_LOCKS 16 /* few, because fork takes them all */
+#define QUARTERS 4
+
+enum pool_slab_state { SLAB_FREE, SLAB_ACTIVE, SLAB_EVICTING, SLAB_PENDING };
+enum pool_slab_list { LIST_NONE = QUARTERS, LIST_EMPTY };
+
+/* One header, at the slab's first unit. Class lock. */
+struct pool_slab {
+	struct shrink_list link;
+	_Atomic uint64_t alloc;   /* taken places, where there are at most 64 */
+	_Atomic uint64_t pending; /* of those, unlinked but in use */
+	_Atomic uint32_t tag;     /* class << 8 | state */
+	_Atomic uint32_t stamp;   /* pool.clock when last chosen for allocation */
+	_Atomic uint16_t live;
+	_Atomic uint16_t nr_pending;
+	_Atomic uint16_t pages;   /* resident when in use */
+	uint8_t list;             /* quarter of fullness, or LIST_* */
+	_Atomic uint8_t heat;     /* the hand's */
+} SHRINK_ALIGNED;
+
+/* More than 64 objects: both bitmaps, at the slab's first unit. Class lock. */
+struct pool_bits {
+	_Atomic uint64_t alloc[BITS_WORDS];
+	_Atomic uint64_t pending[BITS_WORDS];
+};
+
+/* 4 MiB of data. extent_lock; the atomic ones are read without. */
+struct pool_extent {
+	struct shrink_list link; /* with free places: of its stride; else none */
+	_Atomic uint64_t used[EXTENT_UNITS / 64]; /* places taken */
+	_Atomic uint32_t stride; /* log2; 0 = in no use */
+	uint32_t nr_used;
+};
+
+struct pool_class {
+	struct shrink_class_geometry geo;
+	struct pool_slab *current; /* allocated from; on no list */
+	struct shrink_list partial[QUARTERS];
+	struct shrink_list empty;  /* mapped, without objects: the bounded cache */
+	_Atomic uint32_t nr_empty;
+	uint64_t live_objects;
+	uint64_t live_bytes;
+} SHRINK_ALIGNED;
+
+struct pool_lock {
+	pthread_mutex_t mutex;
+} SHRINK_ALIGNED;
+
+struct shrink_pool {
+	/* constant after creation */
+	unsigned char *data;
+	unsigned char *tables;
+	size_t map_size;
+	size_t page;
+	uint32_t max_extents;
+	int nid; /* SHRINK_NUMA_NO_NODE = not bound */
+	size_t object_max;
+	uint64_t max_bytes;
+	enum shrink_evict (*evict)(void *arg, void *object, size_t size);
+	void *arg;
+	struct shrinker *shrinker;
+	char name[64];
+	struct shrink_list in_pools; /* fork.c's */
+
+	_Atomic uint32_t nr_extents; /* opened; only grows. extent_lock */
+	_Atomic uint32_t clock;      /* pages chosen for allocation so far */
+	struct pool_lock locks[CLASS_LOCKS];
+	struct pool_class classes[SHRINK_CLASSES];
+
+	pthread_mutex_t extent_lock SHRINK_ALIGNED;
+	struct shrink_list extents_free;
+	struct shrink_list extents_partial[STRIDES];
+	uint64_t table_bytes;
+	_Atomic uint64_t nr_slabs;
+	_Atomic uint64_t resident_pages; /* of slabs */
+
+	pthread_mutex_t hand_lock SHRINK_ALIGNED;
+	pthread_cond_t hand_idle;
+	unsigned int scans; /* running */
+	int dying;
+	uint32_t hand_extent, hand_place;
+	struct shrink_heat_map heat_map;
+
+	/* accounts, added to once per slab or misuse */
+	_Atomic uint64_t cached_pages SHRINK_ALIGNED; /* of slabs in the empty lists */
+	_Atomic uint64_t pending_pages;               /* reported, not completed */
+	_Atomic uint64_t evicted_objects, evicted_bytes, returned_bytes;
+	_Atomic uint64_t busy, referenced, pending, bad_frees;
+};
+
+#define load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
+#define store_relaxed(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
+#define add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
+#define sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
+
+static inline uint32_t pool_tag(unsigned int class, enum pool_slab_state state)
+{
+	return class << 8 | state;
+}
+
+static inline pthread_mutex_t *pool_class_lock(struct shrink_pool *pool, unsigned int class)
+{
+	return &pool->locks[class % CLASS_LOCKS].mutex;
+}
+
+static inline struct pool_extent *pool_extent(const struct shrink_pool *pool, uint32_t extent)
+{
+	return (void *)(pool->tables + ((size_t)extent << TABLE_SHIFT) + TABLE_EXTENT);
+}
+
+/* The header that covers byte @offset of the pool, if a slab begins there. */
+static inline struct pool_slab *pool_slab_at(const struct shrink_pool *pool, size_t offset)
+{
+	size_t extent = offset >> EXTENT_SHIFT, unit = offset >> UNIT_SHIFT & (EXTENT_UNITS - 1);
+
+	return (void *)(pool->tables + (extent << TABLE_SHIFT) + unit * sizeof(struct pool_slab));
+}
+
+/* Back from header to its offset in the pool's data. */
+static inline size_t pool_slab_offset(const struct shrink_pool *pool, const struct pool_slab *slab)
+{
+	size_t at = (size_t)((const unsigned char *)slab - pool->tables);
+
+	return (at >> TABLE_SHIFT << EXTENT_SHIFT) +
+	       (at & (TABLE_SIZE - 1)) / sizeof(*slab) * ((size_t)1 << UNIT_SHIFT);
+}
+
+static inline struct pool_bits *pool_slab_bits(const struct shrink_pool *pool,
+					       const struct pool_slab *slab)
+{
+	size_t at = (size_t)((const unsigned char *)slab - pool->tables);
+
+	return (void *)(pool->tables + (at & ~(TABLE_SIZE - 1)) + TABLE_BITS +
+			(at & (TABLE_SIZE - 1)) / sizeof(*slab) * sizeof(struct pool_bits));
+}
+
+static inline unsigned char *pool_mark_at(const struct shrink_pool *pool, size_t offset)
+{
+	return pool->tables + (offset >> EXTENT_SHIFT << TABLE_SHIFT) + TABLE_MARKS +
+	       ((offset & (EXTENT_SIZE - 1)) >> MARK_SHIFT);
+}
+
+/* A slab's taken and pending places, wherever they are kept; 64 per word. */
+struct pool_places {
+	_Atomic uint64_t *alloc, *pending;
+	unsigned int words;
+};
+
+static inline struct pool_places pool_places(const struct shrink_pool *pool,
+					     struct pool_slab *slab, unsigned int nr)
+{
+	struct pool_bits *bits;
+
+	if (nr <= 64)
+		return (struct pool_places){&slab->alloc, &slab->pending, 1};
+	bits = pool_slab_bits(pool, slab);
+	return (struct pool_places){bits->alloc, bits->pending, (nr + 63) / 64};
+}
+
+static inline uint64_t pool_slab_bytes(const struct shrink_pool *pool, struct pool_slab *slab)
+{
+	return (uint64_t)load_relaxed(&slab->pages) * pool->page;
+}
+
+/* Bytes of an object of the slab. */
+static inline size_t pool_object_size(const struct shrink_pool *pool,
+				      const struct pool_class *class, struct pool_slab *slab)
+{
+	return class->geo.size ? class->geo.size : pool_slab_bytes(pool, slab);
+}
+
+/* extent.c: places for slabs. */
+
+/* A free place for a slab of @pages, its header zeroed; NULL: no addresses left,
+ * over max_bytes, or the system refuses. Any class lock may be held. */
+struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int stride,
+					 unsigned int pages);
+/* Gives up @nr places of one extent from @first on, together @pages, whose pages
+ * have gone. */
+void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,
+			    uint64_t pages);
+/* The slab that @object lies in, and how far from its start; NULL: none. */
+struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *object,
+				   size_t *ret_offset);
+
+/* lists.c: a class's slabs, sorted by fullness. Class lock held. */
+
+void shrink_pool_class_init(struct pool_class *class, unsigned int index, size_t page);
+/* Puts an ACTIVE slab where it belongs by its fullness. */
+void shrink_pool_list_put(struct shrink_pool *pool, struct pool_class *class,
+			  struct pool_slab *slab);
+/* Takes it off its list, or from being the current one. */
+void shrink_pool_list_drop(struct shrink_pool *pool, struct pool_class *class,
+			   struct pool_slab *slab);
+/* The slab to allocate from next, the densest first; NULL: none is at hand. */
+struct pool_slab *shrink_pool_list_densest(struct shrink_pool *pool, struct pool_class *class);
+/* May an empty slab of so many pages stay mapped? */
+int shrink_pool_cache_has_room(struct shrink_pool *pool, unsigned int pages);
+
+/* object.c */
+
+/* Counts and reports a free of what is no object. No lock held. */
+void shrink_pool_misuse(struct shrink_pool *pool, const void *object);
+
+/* give.c: pages back to the system. */
+
+/* Slabs side by side that go back with one call. Zero it to begin. */
+struct pool_run {
+	struct pool_slab *first;
+	size_t start, stride; /* offset of the first; bytes from one to the next */
+	unsigned int nr;
+	uint64_t pages;    /* resident in the run */
+	uint64_t returned; /* bytes given back by all flushes so far */
+};
+
+/* Adds a slab whose tag has just become FREE. No lock held. */
+void shrink_pool_run_add(struct shrink_pool *pool, struct pool_run *run, struct pool_slab *slab);
+void shrink_pool_run_flush(struct shrink_pool *pool, struct pool_run *run);
+/* Pages that a scan reported as pending have gone. */
+void shrink_pool_complete(struct shrink_pool *pool, uint64_t pages);
+
+/* scan.c: the shrinker's two callbacks. */
+unsigned long shrink_pool_count(struct shrinker *s, struct shrink_control *sc);
+unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc);
+
+/* hand.c: the clock hand. */
+
+#define POOL_VICTIMS 32
+
+/* What one scan call has done so far. */
+struct pool_tour {
+	uint64_t walk_max;  /* pages to meet at most */
+	uint64_t walked;    /* pages met */
+	uint64_t spared;    /* of those, passed over as hot */
+	uint64_t slabs_left; /* until the lap ends */
+	int second_lap;
+	unsigned int nr;
+	struct pool_slab *victims[POOL_VICTIMS];
+};
+
+/* Walks on and fills tour->victims with cold slabs of about @pages. */
+void shrink_pool_gather(struct shrink_pool *pool, struct pool_tour *tour, uint64_t pages);
+
+/* evict.c: one slab. */
+
+struct pool_verdict {
+	unsigned int asked, evicted, pended, busy, referenced;
+	uint64_t pages;  /* of the slab looked at; 0 = it was gone */
+	int empty;       /* its tag is FREE: pages may go */
+	int pending;     /* waits for users of its last objects */
+};
+
+void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab,
+			    struct pool_verdict *ret_verdict);
+
+#endif /* SHRINK_POOL_SLAB_H */
