@@ -127,18 +127,9 @@ static int events_ready(struct shrink_source *src, int index, uint32_t epoll_eve
 	return 0;
 }
 
-static int events_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
-{
-	(void)now;
-	(void)sig;
-	src->next_sample = UINT64_MAX;
-	return 0;
-}
-
 const struct shrink_source_ops shrink_source_events = {
 	.name = "events",
 	.open = events_open,
 	.close = events_close,
 	.ready = events_ready,
-	.sample = events_sample,
 };

@@ -11,7 +11,6 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
-#include <libshrink/reclaim/wmark.h>
 #include <libshrink/source/source.h>
 
 static int fd = -1;
@@ -60,7 +59,7 @@ static int memavailable_open(struct shrink_source *src)
 		return shrink_source_fail(src, r, "/proc/meminfo has no MemAvailable");
 	}
 	src->gauge = &memavailable_gauge;
-	src->next_sample = 0;
+	src->next_sample = UINT64_MAX; /* gauges are sampled all together */
 	return 0;
 }
 
@@ -71,30 +70,8 @@ static void memavailable_close(struct shrink_source *src)
 	src->gauge = NULL;
 }
 
-/* No descriptor tells us when it gets low: look now and then, and have the gauges
- * looked at often once it is within reach of the watermark. */
-static int memavailable_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
-{
-	struct shrink_gauge_reading reading;
-	struct shrink_wmark w;
-	uint64_t room;
-	int r = memavailable_read(&memavailable_gauge, 0, &reading);
-
-	if (r < 0)
-		return shrink_source_fail(src, r, "/proc/meminfo: %s", strerror(-r));
-	src->next_sample = now + SHRINK_TUN(sample_max) * NSEC_PER_USEC;
-	w = shrink_wmark(reading.limit, 0);
-	room = reading.limit - reading.usage;
-	if (room < w.low)
-		sig->recheck = 1;
-	if (room < shrink_mul_div(w.high, 2, 1))
-		sig->hint = 1;
-	return 0;
-}
-
 const struct shrink_source_ops shrink_source_memavailable = {
 	.name = "memavailable",
 	.open = memavailable_open,
 	.close = memavailable_close,
-	.sample = memavailable_sample,
 };

@@ -11,7 +11,6 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
-#include <libshrink/reclaim/wmark.h>
 #include <libshrink/source/source.h>
 
 static int fd = -1;
@@ -59,7 +58,7 @@ static int rss_open(struct shrink_source *src)
 		return shrink_source_fail(src, r, "/proc/self/status has no RssAnon");
 	}
 	src->gauge = &rss_gauge;
-	src->next_sample = 0;
+	src->next_sample = UINT64_MAX; /* gauges are sampled all together */
 	return 0;
 }
 
@@ -70,31 +69,8 @@ static void rss_close(struct shrink_source *src)
 	src->gauge = NULL;
 }
 
-/* As with MemAvailable, nobody tells us. */
-static int rss_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
-{
-	struct shrink_gauge_reading reading;
-	struct shrink_wmark w;
-	uint64_t room;
-	int r = rss_read(&rss_gauge, 0, &reading);
-
-	if (r < 0)
-		return shrink_source_fail(src, r, "/proc/self/status: %s", strerror(-r));
-	src->next_sample = now + SHRINK_TUN(sample_max) * NSEC_PER_USEC;
-	if (reading.limit == UINT64_MAX)
-		return 0;
-	w = shrink_wmark(reading.limit, 0);
-	room = shrink_sub_u64(reading.limit, reading.usage);
-	if (room < w.low)
-		sig->recheck = 1;
-	if (room < shrink_mul_div(w.high, 2, 1))
-		sig->hint = 1;
-	return 0;
-}
-
 const struct shrink_source_ops shrink_source_rss = {
 	.name = "rss",
 	.open = rss_open,
 	.close = rss_close,
-	.sample = rss_sample,
 };

@@ -87,7 +87,7 @@ static int arm_rungs(const struct shrink_cgroup *cg, const struct ladder *l, int
 
 	for (int i = 0; i < n && r >= 0; i++) {
 		char text[64];
-		int len = snprintf(text, sizeof(text), "%d %d %llu", l->fd,
+		int len = snprintf(text, sizeof(text), "%d %d %llu\n", l->fd,
 				   cg->level[l->level].usage_fd, (unsigned long long)rungs[i]);
 
 		r = shrink_os_write(control, text, (size_t)len);
