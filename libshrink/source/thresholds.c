@@ -122,9 +122,7 @@ static void publish(struct shrink_source *src)
 		if (live[i].fd >= 0)
 			src->fd[src->nr_fds++] = live[i].fd;
 	src->fds_changed = 1;
-	src->reason[0] = '\0';
-	if (!src->nr_fds)
-		shrink_source_fail(src, 0, "no limit to arm thresholds for yet");
+	shrink_source_fail(src, 0, "%s", src->nr_fds ? "" : "no limit to arm thresholds for yet");
 }
 
 static int thresholds_open(struct shrink_source *src)
@@ -171,10 +169,9 @@ static int thresholds_ready(struct shrink_source *src, int index, uint32_t epoll
 			    uint64_t now, struct shrink_signal *sig)
 {
 	(void)epoll_events;
+	(void)now;
 	if (shrink_os_drain(src->fd[index]))
 		sig->recheck = 1;
-	/* Perhaps it fired because the limit is another one: look soon */
-	src->next_sample = shrink_min_u64(src->next_sample, now + LOOK_NSEC / 10);
 	return 0;
 }
 
@@ -197,8 +194,6 @@ static int thresholds_sample(struct shrink_source *src, uint64_t now, struct shr
 	struct ladder wanted[LADDERS];
 
 	src->next_sample = now + LOOK_NSEC;
-	if (src->chore_due)
-		return 0;
 	if (is_staged) {
 		take_over(src);
 		sig->recheck = 1;
