@@ -24,7 +24,7 @@
 
 static struct shrink_cgroup cg;
 static struct shrink_source src;
-static struct cg group;
+static struct cg group, limited;
 static char eater[512];
 
 static int open_source(const struct shrink_source_ops *ops)
@@ -191,6 +191,77 @@ static void test_psi(void)
 	group.dir[0] = '\0';
 }
 
+static int make_file(const char *path, unsigned int mib)
+{
+	static char block[MIB];
+	FILE *f = fopen(path, "we");
+	int r = f ? 0 : -1;
+
+	for (unsigned int i = 0; !r && i < mib; i++)
+		r = fwrite(block, 1, sizeof(block), f) == sizeof(block) ? 0 : -1;
+	if (f && fclose(f))
+		r = -1;
+	return r;
+}
+
+/* As the monitor would, until the source reports stall or @msec have passed. */
+static struct shrink_signal drive_until_stall(uint64_t msec)
+{
+	uint64_t end = shrink_os_clock_real() + msec * NSEC_PER_MSEC, now;
+	struct shrink_signal sig = {0};
+	uint32_t events;
+
+	while (!sig.stall && (now = shrink_os_clock_real()) < end) {
+		uint64_t wait = shrink_sub_u64(src.next_sample, now) / NSEC_PER_MSEC + 1;
+		int index = wait_ready((int)shrink_min_u64(wait, 1000), &events);
+
+		now = shrink_os_clock_real();
+		if (index >= 0) {
+			ASSERT_INT(src.ops->ready(&src, index, events, now, &sig), 0);
+		} else if (now >= src.next_sample) {
+			ASSERT_INT(src.ops->sample(&src, now, &sig), 0);
+		}
+	}
+	return sig;
+}
+
+/* A group that reads more than it may keep stalls, and is seen to. */
+static void test_psi_stall(void)
+{
+	const char *why = cg_create_v1(&limited, "stall", 16 * MIB);
+	struct shrink_signal sig = {0};
+	char file[600];
+
+	if (!why)
+		why = cg_create_v2(&group, "stall");
+	if (!why && (open_inside() < 0 || strcmp(cg.unified, group.dir)))
+		why = "own v2 group is not visible";
+	shrink_conf_set("psi_stall", "20000");
+	if (!why && (open_source(&shrink_source_psi) < 0 || strstr(src.reason, "machine")))
+		why = "no PSI in a child group";
+	snprintf(file, sizeof(file), "%s.data", eater);
+	if (!why && make_file(file, 64) < 0)
+		why = "no room for a file";
+	if (!why) {
+		char *const argv[] = {eater, (char *)"read", file, (char *)"4000", NULL};
+
+		ASSERT_INT(drive_until_stall(300).stall, 0); /* nobody there, no stall */
+		CU_ASSERT(cg_move(&limited, cg_spawn(&group, argv)) == 0);
+		sig = drive_until_stall(4000);
+		CU_ASSERT(sig.stall >= SHRINK_LEVEL_LOW);
+		CU_ASSERT(sig.priority > 0 && sig.priority <= 12);
+		src.ops->close(&src);
+	}
+	unlink(file);
+	shrink_conf_set("psi_stall", "100000");
+	cg_remove(&group);
+	cg_remove(&limited);
+	shrink_os_cgroup_close(&cg);
+	ASSERT_INT(shrink_os_fd_count(), 0);
+	if (why)
+		SKIP("%s", why);
+}
+
 /* The machine's own numbers, as the kernel writes them today. */
 static void test_gauges(void)
 {
@@ -221,6 +292,7 @@ static const struct test tests[] = {
 	{"thresholds: fire, also after the limit has changed", test_thresholds},
 	{"thresholds: time to arm", test_arming_time},
 	{"psi: triggers of a group, and its end", test_psi},
+	{"psi: a real stall", test_psi_stall},
 	{"memavailable and rss: real numbers", test_gauges},
 	{NULL, NULL},
 };
