@@ -246,6 +246,7 @@ void shrink_owner_fork_child(void);
 /* engine-wide counters that the core adds to */
 struct shrink_core_stats {
 	_Atomic uint64_t passes, scanned, freed, freed_bytes, completed_bytes, misuses;
+	_Atomic uint64_t self_bytes; /* of freed_bytes: returned by the caches themselves */
 	_Atomic int64_t pending_bytes;
 };
 extern struct shrink_core_stats shrink_core_stats;

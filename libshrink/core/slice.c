@@ -194,8 +194,10 @@ static void account_freed(struct shrink_pass *pass, struct shrinker_impl *s,
 	else if (!bytes)
 		bytes = shrink_mul_div(freed, shrinker_object_bytes(s), 1);
 	pass->freed_bytes += bytes;
-	if (s->pub.flags & SHRINKER_SELF_RELEASE)
+	if (s->pub.flags & SHRINKER_SELF_RELEASE) {
 		pass->self_bytes += bytes;
+		add_u64(&shrink_core_stats.self_bytes, bytes);
+	}
 	add_u64(&slot->freed, freed);
 	add_u64(&slot->freed_bytes, bytes);
 	add_u64(&shrink_core_stats.freed, freed);

@@ -10,7 +10,7 @@
  * cost headroom for a week. */
 #define SLOPE_FADE_NSEC (60 * NSEC_PER_SEC)
 /* Growth over less than this says more about batching of charges than of slope. */
-#define SLOPE_MIN_NSEC (500 * NSEC_PER_USEC)
+#define SLOPE_MIN_NSEC NSEC_PER_MSEC
 /* No processes touch memory this fast. Usage that seems to was moved at once (a
  * group's charges, a limit's group, a test's number), and says nothing of growth. */
 #define SLOPE_MAX (64ULL << 30)

@@ -32,11 +32,18 @@ static struct {
 	int stall_priority;
 } judge;
 
+/* Bytes that caches have taken off usage by themselves, up to this moment: a
+ * round's own account comes only at its end, too late to measure growth against. */
+static uint64_t returned_so_far(void)
+{
+	return atomic_load_explicit(&shrink_core_stats.self_bytes, memory_order_relaxed);
+}
+
 void shrink_judge_reset(void)
 {
 	memset(&judge, 0, sizeof(judge));
 	judge.manual_until = UINT64_MAX;
-	judge.returned_seen = shrink_round_returned();
+	judge.returned_seen = returned_so_far();
 }
 
 void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *from)
@@ -159,7 +166,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 							 now + SHRINK_TUN(sample_min) * NSEC_PER_USEC);
 		return false;
 	}
-	returned = shrink_round_returned();
+	returned = returned_so_far();
 	usec = shrink_gauges_sample(now, returned - judge.returned_seen, &h);
 	judge.returned_seen = returned;
 	set_level(now, sig, &h);
