@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* The load client's parts: what it measures is only worth as much as they are. */
+#include <arpa/inet.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/harness.h"
-#include "tools/kvload/hist.h"
-#include "tools/kvload/value.h"
-#include "tools/kvload/zipf.h"
+#include "tools/kvload/load.h"
 
 #define RANKS 1000
 #define DRAWS 1000000
@@ -132,6 +135,154 @@ static void hist_percentiles(void)
 	ASSERT_INT((long long)(hist_take_max(&hist) == UINT64_MAX), 1);
 }
 
+/*
+ * A server of a few keys for one client, that can be told to misbehave: to flip a
+ * bit of a value, or to hang up on a request and stay away for a while.
+ */
+#define SLOTS 8
+#define AWAY_USEC 150000
+
+struct bad_server {
+	int listener;
+	uint64_t gets, flip_every, hang_up_at; /* 0 = never */
+	struct {
+		char key[KEY_MAX];
+		unsigned int flags, size;
+		char value[4096];
+	} slot[SLOTS];
+};
+
+static unsigned int find_slot(struct bad_server *server, const char *key)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS - 1 && server->slot[i].key[0]; i++)
+		if (!strcmp(server->slot[i].key, key))
+			break;
+	return i;
+}
+
+static void serve_set(struct bad_server *server, FILE *in, FILE *out, const char *line)
+{
+	char key[KEY_MAX];
+	unsigned int flags, size, i;
+
+	if (sscanf(line, "set %23s %u 0 %u", key, &flags, &size) != 3 || size > 4096)
+		return;
+	i = find_slot(server, key);
+	memcpy(server->slot[i].key, key, KEY_MAX);
+	server->slot[i].flags = flags;
+	server->slot[i].size = size;
+	if (fread(server->slot[i].value, 1, size, in) == size && fgetc(in) == '\r' && fgetc(in) == '\n')
+		fputs("STORED\r\n", out);
+}
+
+static void serve_get(struct bad_server *server, FILE *out, const char *line)
+{
+	unsigned int i;
+	char key[KEY_MAX], bit;
+
+	if (sscanf(line, "get %23s", key) != 1)
+		return;
+	i = find_slot(server, key);
+	if (strcmp(server->slot[i].key, key) != 0) {
+		fputs("END\r\n", out);
+		return;
+	}
+	bit = server->flip_every && server->gets % server->flip_every == 0;
+	server->slot[i].value[server->slot[i].size / 2] ^= bit;
+	fprintf(out, "VALUE %s %u %u\r\n", key, server->slot[i].flags, server->slot[i].size);
+	fwrite(server->slot[i].value, 1, server->slot[i].size, out);
+	fputs("\r\nEND\r\n", out);
+	server->slot[i].value[server->slot[i].size / 2] ^= bit;
+}
+
+static void serve_client(struct bad_server *server, int fd)
+{
+	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+	char line[256];
+
+	while (fgets(line, sizeof(line), in)) {
+		if (!strncmp(line, "get ", 4) && ++server->gets == server->hang_up_at)
+			break;
+		if (!strncmp(line, "set ", 4))
+			serve_set(server, in, out, line);
+		else
+			serve_get(server, out, line);
+		fflush(out);
+	}
+	fclose(in);
+	fclose(out);
+}
+
+static void *serve_badly(void *arg)
+{
+	struct bad_server *server = arg;
+	int fd;
+
+	while ((fd = accept(server->listener, NULL, NULL)) >= 0) {
+		serve_client(server, fd);
+		if (server->gets == server->hang_up_at)
+			usleep(AWAY_USEC);
+	}
+	return NULL;
+}
+
+/* Sets 8 keys and reads 500 times on one connection. */
+static void load_bad_server(struct bad_server *server, struct load *load)
+{
+	struct load_options options = {.threads = 1, .conns = 1, .keys = SLOTS, .fill = SLOTS,
+				       .exponent = 1, .reads_max = 500,
+				       .range = {.min = 64, .max = 4096}};
+	socklen_t len = sizeof(options.server);
+	pthread_t thread;
+
+	options.server.sin_family = AF_INET;
+	options.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	server->listener = socket(AF_INET, SOCK_STREAM, 0);
+	CU_ASSERT_FATAL(!bind(server->listener, (struct sockaddr *)&options.server, len));
+	CU_ASSERT_FATAL(!listen(server->listener, 4));
+	CU_ASSERT_FATAL(!getsockname(server->listener, (struct sockaddr *)&options.server, &len));
+	CU_ASSERT_FATAL(!pthread_create(&thread, NULL, serve_badly, server));
+	ASSERT_INT(load_start(load, &options), 0);
+	for (int i = 0; i < 1000 && load->fill_done < SLOTS; i++)
+		usleep(10000);
+	load->phase = LOAD_READ;
+	for (int i = 0; i < 1000 && load->reads < options.reads_max; i++)
+		usleep(10000);
+	load_stop(load);
+	shutdown(server->listener, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(server->listener);
+	ASSERT_INT((long long)load->fill_done, SLOTS);
+	ASSERT_INT((long long)load->counters.gets, 500);
+	ASSERT_INT((long long)load->counters.unanswered, 0);
+	ASSERT_INT((long long)load->counters.garbled, 0);
+}
+
+static void load_counts_bad_values(void)
+{
+	static struct bad_server server = {.flip_every = 10};
+	static struct load load;
+
+	load_bad_server(&server, &load);
+	ASSERT_INT((long long)load.counters.hits, 500);
+	ASSERT_INT((long long)load.counters.bad, 50);
+	ASSERT_INT((long long)load.counters.lost, 0);
+}
+
+static void load_waits_through_a_restart(void)
+{
+	static struct bad_server server = {.hang_up_at = 100};
+	static struct load load;
+
+	load_bad_server(&server, &load);
+	ASSERT_INT((long long)load.counters.hits, 500);
+	ASSERT_INT((long long)load.counters.bad, 0);
+	ASSERT_INT((long long)load.counters.lost, 1);
+	CU_ASSERT(hist_take_max(&load.counters.pause_nsec) >= AWAY_USEC * 900ull);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -140,6 +291,8 @@ int main(int argc, char **argv)
 		{"value sizes are log-uniform", value_sizes},
 		{"a changed bit, key or size of a value is noticed", value_detects_any_change},
 		{"histogram percentiles within a bucket", hist_percentiles},
+		{"a server that alters values is found out", load_counts_bad_values},
+		{"a pause lasts until the restarted server answers", load_waits_through_a_restart},
 		{NULL, NULL},
 	};
 
