@@ -200,10 +200,11 @@ static void print_tick(struct load *load, struct watch *watch, struct seen *seen
 	hist_since(&since, &now, &seen->pause);
 	if (max > seen->pause_max)
 		seen->pause_max = max;
-	printf("{\"type\":\"tick\",\"t\":%.3f,\"phase\":\"%s\",\"requests\":%" PRIu64
+	printf("{\"type\":\"tick\",\"t\":%.3f,\"nsec\":%" PRIu64
+	       ",\"phase\":\"%s\",\"requests\":%" PRIu64
 	       ",\"gets\":%" PRIu64 ",\"hits\":%" PRIu64 ",\"hit_rate\":%.4f,\"bad\":%" PRIu64
 	       ",\"filled\":%" PRIu64,
-	       t, phase_name(load), requests - seen->requests, gets - seen->gets, hits - seen->hits,
+	       t, now_nsec(), phase_name(load), requests - seen->requests, gets - seen->gets, hits - seen->hits,
 	       part_of(hits - seen->hits, gets - seen->gets), (uint64_t)counters->bad,
 	       (uint64_t)load->fill_done);
 	print_pause(&since, max);

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# The demo, shortened: what it claims holds, and nothing of it stays behind.
+. "${top_srcdir:-$(dirname "$0")/..}/tests/tap.sh"
+make_tmp
+out=$tmp
+
+# check NAME command...: passes if the command does
+check()
+{
+	what=$1
+	shift
+	if "$@"; then pass "$what"; else fail "$what" "failed: $*"; fi
+}
+
+skip_all()
+{
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+command -v bash >/dev/null || skip_all "no bash"
+[ -x "$top_builddir/examples/kvcached/kvcached" ] || skip_all "kvcached was not built (no libevent)"
+
+demo()
+{
+	bash "$top_srcdir/scripts/demo.sh" --quick --built "$top_builddir" --out "$out" "$@"
+}
+
+# figure RUN KEY, from the verdict
+figure()
+{
+	sed -n "s/.*\"$1\":{[^}]*\"$2\":\([-0-9.]*\).*/\1/p" "$out/verdict.json"
+}
+
+is()
+{
+	[ "$(figure "$1" "$2")" "$3" "$4" ]
+}
+
+# Has every run of the demo with this process id taken its groups and servers away?
+nothing_left()
+{
+	[ -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name "libshrink-demo.$1" 2>/dev/null)" ] &&
+		! kill -0 "$(cat "$out/server.pid")" 2>/dev/null
+}
+
+demo >"$out/log" 2>&1 </dev/null &
+pid=$!
+wait $pid
+status=$?
+sed 's/^/# /' "$out/log"
+grep -q '^== memory group' "$out/log" || {
+	reason=$(sed -n 's/^== no memory group here: //p' "$out/log")
+	[ -n "$reason" ] && skip_all "$reason"
+	reason=$(tail -n 1 "$out/log")
+	case $reason in *available* | *panic_on_oom*) skip_all "$reason" ;; esac
+}
+
+check "the demo says that libshrink won" [ $status = 0 ]
+check "with libshrink nothing is killed" is libshrink oom_kills -eq 0
+check "without it the same load is killed" is off oom_kills -ge 1
+check "the fixed size is safe" is fixed oom_kills -eq 0
+for run in libshrink off fixed; do
+	check "$run: every value passed its checksum" is $run bad -eq 0
+	check "$run: no answer was garbled" is $run garbled -eq 0
+	check "$run: values were read" is $run hits -ge 1000
+done
+check "libshrink gave memory back to the system" is libshrink returned -ge 1048576
+check "the plot is whole" grep -q '</svg>' "$out/demo.svg"
+check "the verdict is one line" [ "$(grep -c '^verdict: libshrink won' "$out/log")" = 1 ]
+check "no group and no server is left" nothing_left $pid
+
+# Ctrl-C in the middle of a run. A background process of a shell without job
+# control ignores SIGINT, hence the helper.
+set -m
+demo >"$out/log" 2>&1 </dev/null &
+pid=$!
+set +m
+tries=0
+until grep -q ' read ' "$out/log" || [ $tries -gt 100 ]; do
+	tries=$((tries + 1))
+	sleep 0.1
+done
+kill -INT $pid
+wait $pid
+status=$?
+check "SIGINT ends it as such" [ $status = 130 ]
+check "after SIGINT no group and no server is left" nothing_left $pid
+done_testing
