@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #include <shrink/reclaim.h>
 #include <libshrink/api/conf.h>
@@ -65,7 +66,8 @@ static void fork_child(void)
 static const struct shrink_fork_hooks api_hooks = {fork_prepare, fork_parent, fork_child};
 static const struct shrink_fork_hooks engine_hooks = {
 	shrink_engine_fork_prepare, shrink_engine_fork_parent, shrink_engine_fork_child};
-static const struct shrink_fork_hooks monitor_hooks = {NULL, NULL, shrink_monitor_fork_child};
+static const struct shrink_fork_hooks monitor_hooks = {
+	shrink_monitor_fork_prepare, shrink_monitor_fork_parent, shrink_monitor_fork_child};
 static const struct shrink_fork_hooks record_hooks = {
 	shrink_record_fork_prepare, shrink_record_fork_done, shrink_record_fork_done};
 
@@ -80,6 +82,26 @@ static int arm_fork(void)
 	return r ? -ENOMEM : 0;
 }
 
+/*
+ * At exit the C library runs urcu's destructor, which unmaps the readers' records
+ * under any thread of ours that still walks. So walks end first: after this no
+ * read section begins; a callback that does not return in time finds the gate shut.
+ */
+static void at_exit(void)
+{
+	shrink_gate_close(SHRINK_TUN(fork_wait) * 1000);
+}
+
+static int arm_exit(void)
+{
+	static bool armed;
+
+	if (!armed && atexit(at_exit))
+		return -ENOMEM;
+	armed = true;
+	return 0;
+}
+
 /* Lock held. */
 static int prepare(bool strict)
 {
@@ -90,7 +112,7 @@ static int prepare(bool strict)
 		return -ECANCELED;
 	if (strict && errors)
 		return -EINVAL;
-	if (arm_fork() < 0)
+	if (arm_fork() < 0 || arm_exit() < 0)
 		return -ENOMEM;
 	shrink_os_set_sysroot(shrink_tunables.sysroot);
 	shrink_core_nr_nodes();

@@ -166,6 +166,7 @@ struct shrink_ticker {
 	_Atomic uint64_t ticks;                   /* callbacks begun and ended */
 	_Atomic(struct shrinker_impl *) current;  /* NULL between callbacks */
 	_Atomic int lost;                         /* another goes on: give up the pass */
+	_Atomic uint64_t claimed;                 /* bytes the round has taken on */
 };
 
 /* Gives the worker up that is in a callback of @s: its pass ends when that

@@ -184,7 +184,8 @@ void shrink_registry_drain(bool wait)
 {
 	struct shrinker_impl *list;
 
-	if (!shrink_registry_limbo())
+	/* Waiting counts as a walk, so that neither fork nor exit finds us amid it */
+	if (!shrink_registry_limbo() || (wait && !shrink_gate_enter()))
 		return;
 	pthread_mutex_lock(&lock);
 	list = limbo;
@@ -193,10 +194,11 @@ void shrink_registry_drain(bool wait)
 	else
 		limbo = NULL;
 	pthread_mutex_unlock(&lock);
-	if (!list)
-		return;
-	if (wait)
-		shrink_rcu_synchronize();
+	if (wait) {
+		if (list)
+			shrink_rcu_synchronize();
+		shrink_gate_exit();
+	}
 	release(list);
 }
 

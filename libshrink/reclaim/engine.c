@@ -13,6 +13,9 @@
 #include <libshrink/reclaim/engine.h>
 
 #define WORKERS 2
+/* A round that freed without anything coming back costs the cache more than one
+ * that freed nothing, so it counts like so many of these in a row. */
+#define FRAGMENTED_ROW 5
 
 struct worker {
 	pthread_t thread;
@@ -72,7 +75,12 @@ static void learn(const struct shrink_round *rec, uint64_t freed)
 	if (!rec->end_nsec) /* there was nothing to do */
 		return;
 	stats.rounds++;
-	fruitless_row = freed || rec->end != SHRINK_ROUND_FRUITLESS ? 0 : fruitless_row + 1;
+	if (rec->end == SHRINK_ROUND_FRAGMENTED)
+		fruitless_row = (fruitless_row > FRAGMENTED_ROW ? fruitless_row : FRAGMENTED_ROW) + 1;
+	else if (rec->end == SHRINK_ROUND_FRUITLESS && !freed)
+		fruitless_row++;
+	else
+		fruitless_row = 0;
 	fruitless_when = rec->end_nsec;
 }
 
@@ -281,6 +289,7 @@ static void take_over(struct worker *w, struct shrinker_impl *s, uint64_t since,
 		else
 			pending_goal = w->goal;
 		pending = taken = true;
+		shrink_round_unclaim(&w->ticker);
 		stats.overruns++;
 		pthread_cond_signal(&workers[leader].wake);
 	}

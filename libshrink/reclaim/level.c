@@ -93,10 +93,14 @@ void shrink_level_publish(uint64_t now, enum shrink_level level, const struct sh
 	if (level > SHRINK_LEVEL_NORMAL)
 		shrink_level_hold(now);
 	until = atomic_load_explicit(&hold_until, memory_order_relaxed);
-	if (until && now >= until) {
-		atomic_store_explicit(&hold_until, 0, memory_order_relaxed);
+	/* A round may hold anew at the same moment; then its hold stands */
+	if (until && now >= until &&
+	    atomic_compare_exchange_strong_explicit(&hold_until, &until, 0, memory_order_relaxed,
+						    memory_order_relaxed)) {
 		regrow_since = now;
 		set_may_grow(1);
+		if (atomic_load_explicit(&hold_until, memory_order_relaxed))
+			set_may_grow(0);
 	}
 	room = h->known ? shrink_sub_u64(h->free, h->wmark.high) : UINT64_MAX;
 	room = shrink_min_u64(room, ramp(now, h));

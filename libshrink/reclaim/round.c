@@ -53,7 +53,7 @@ struct round {
 	uint64_t heap_mark;     /* bytes freed to the allocator by then */
 	uint64_t self_mark;     /* bytes caches had returned by themselves */
 	uint64_t usage_mark;    /* of the tightest gauge */
-	uint64_t claim;
+	_Atomic uint64_t own_claim;
 };
 
 static uint64_t heap_freed(const struct round *r)
@@ -108,16 +108,14 @@ static int first_priority(const uint64_t *yields, uint64_t bytes)
 	return p;
 }
 
-/* How much of what was freed to the allocator has come back, in percent; 100
- * where too little was freed to tell. */
+/* How much of what was freed has come back, in percent; 100 where too little was
+ * freed to tell. Caches that return by themselves are measured like all others:
+ * what they say is not what the limit sees. */
 static uint64_t yield_percent(const struct round *r)
 {
-	uint64_t heap = shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes);
-	uint64_t fell = shrink_sub_u64(r->rss_begin, rss_now());
-
-	if (heap < YIELD_MIN_BYTES || !r->rss_begin)
+	if (r->pass.freed_bytes < YIELD_MIN_BYTES || !r->rss_begin)
 		return 100;
-	return shrink_mul_div(shrink_sub_u64(fell, r->pass.self_bytes), 100, heap);
+	return shrink_mul_div(shrink_sub_u64(r->rss_begin, rss_now()), 100, r->pass.freed_bytes);
 }
 
 /* From here on what usage falls by is news. */
@@ -157,6 +155,10 @@ static int verdict(struct round *r)
 		return SHRINK_ROUND_FRAGMENTED;
 	if (r->pass.stopped && !r->pass.met)
 		return SHRINK_ROUND_DEADLINE; /* passive now, or another process */
+	/* Twice all there was: a cache that frees for ever without anything coming
+	 * of it, or refills as fast. The next round begins with a new look (G12). */
+	if (r->pass.freed_bytes / 2 > r->yields[0])
+		return SHRINK_ROUND_EXHAUSTED;
 	return -1;
 }
 
@@ -183,10 +185,22 @@ static uint64_t one_pass(struct round *r, int priority, uint64_t bytes)
 	return r->pass.freed_bytes + r->pass.pending_bytes - before;
 }
 
+static void set_claim(_Atomic uint64_t *cell, uint64_t bytes)
+{
+	uint64_t before = atomic_exchange_explicit(cell, bytes, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&claimed, bytes - before, memory_order_relaxed);
+}
+
+/* A worker's claim is kept with its ticker, so that it can be taken from it. */
 static void claim(struct round *r, uint64_t bytes)
 {
-	atomic_fetch_add_explicit(&claimed, bytes - r->claim, memory_order_relaxed);
-	r->claim = bytes;
+	set_claim(r->pass.ticker ? &r->pass.ticker->claimed : &r->own_claim, bytes);
+}
+
+void shrink_round_unclaim(struct shrink_ticker *ticker)
+{
+	set_claim(&ticker->claimed, 0);
 }
 
 /* Bytes are known: down from the priority that should do. */

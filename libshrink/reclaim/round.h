@@ -41,6 +41,8 @@ void shrink_round_set_rss(uint64_t (*rss)(void));
 
 /* Bytes goals under way: one reclaimer does not ask for what another already does. */
 uint64_t shrink_round_claimed(void);
+/* The round of this worker is stuck: what it has claimed is anybody's again. */
+void shrink_round_unclaim(struct shrink_ticker *ticker);
 
 struct shrink_round_stats {
 	uint64_t requested, returned, fruitless, fragmented;

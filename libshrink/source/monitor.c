@@ -43,15 +43,13 @@ static _Atomic int wake_fd = -1;
 static pthread_t thread;
 static _Atomic int quit;
 static _Atomic int again; /* look at the gauges now, somebody said */
-static struct shrink_monitor_stats stats;
-/* Guards states and reasons against shrink_sources(): taken when they change. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint64_t nr_events, nr_samples;
 
 static void set_state(struct shrink_source *src, enum shrink_source_state state)
 {
-	pthread_mutex_lock(&lock);
+	shrink_source_lock();
 	src->state = state;
-	pthread_mutex_unlock(&lock);
+	shrink_source_unlock();
 }
 
 static void wake(void)
@@ -181,7 +179,7 @@ static void judge_source(struct shrink_source *src, int r, const struct shrink_s
 		return;
 	}
 	if (sig->recheck || sig->stall || sig->hint || sig->bytes)
-		src->events++;
+		__atomic_fetch_add(&src->events, 1, __ATOMIC_RELAXED);
 	shrink_judge_merge(all, sig);
 }
 
@@ -198,7 +196,7 @@ static void take_events(const struct epoll_event *events, int n, uint64_t now,
 		struct shrink_signal sig = {0};
 		struct shrink_source *src;
 
-		stats.events++;
+		atomic_fetch_add_explicit(&nr_events, 1, memory_order_relaxed);
 		if (data == WAKE_DATA) {
 			shrink_os_drain(atomic_load_explicit(&wake_fd, memory_order_relaxed));
 			continue;
@@ -279,7 +277,7 @@ static uint64_t turn(const struct epoll_event *events, int n)
 	if (atomic_exchange_explicit(&again, 0, memory_order_acquire))
 		sig.recheck = 1;
 	if (shrink_judge(now, &sig, edge_is_watched()))
-		stats.samples++;
+		atomic_fetch_add_explicit(&nr_samples, 1, memory_order_relaxed);
 	shrink_engine_poke();
 	return next_due(now);
 }
@@ -336,9 +334,11 @@ int shrink_monitor_sources(struct shrink_source_info *ret_infos, unsigned int ma
 	char *out = (char *)ret_infos;
 	unsigned int n;
 
-	pthread_mutex_lock(&lock);
+	shrink_source_lock();
 	for (n = 0; n < max && n < SOURCES; n++, out += size) {
-		struct shrink_source_info info = {.events = sources[n].events};
+		struct shrink_source_info info = {
+			.events = __atomic_load_n(&sources[n].events, __ATOMIC_RELAXED),
+		};
 
 		strncpy(info.name, ladder[n]->name, sizeof(info.name) - 1);
 		strncpy(info.state, states[sources[n].state], sizeof(info.state) - 1);
@@ -346,24 +346,37 @@ int shrink_monitor_sources(struct shrink_source_info *ret_infos, unsigned int ma
 		memset(out, 0, size);
 		memcpy(out, &info, size < sizeof(info) ? size : sizeof(info));
 	}
-	pthread_mutex_unlock(&lock);
+	shrink_source_unlock();
 	return (int)n;
 }
 
 struct shrink_monitor_stats shrink_monitor_stats(void)
 {
-	return stats;
+	return (struct shrink_monitor_stats){
+		.events = atomic_load_explicit(&nr_events, memory_order_relaxed),
+		.samples = atomic_load_explicit(&nr_samples, memory_order_relaxed),
+	};
+}
+
+void shrink_monitor_fork_prepare(void)
+{
+	shrink_source_lock();
+}
+
+void shrink_monitor_fork_parent(void)
+{
+	shrink_source_unlock();
 }
 
 /* Descriptors are closed and numbers void: forget them, so that open() starts
  * afresh. Sources' own static state is open()'s to reset. */
 void shrink_monitor_fork_child(void)
 {
-	pthread_mutex_init(&lock, NULL);
 	memset(sources, 0, sizeof(sources));
 	memset(&cgroup, 0, sizeof(cgroup));
 	shrink_gauges_reset();
 	epoll_fd = -1;
 	atomic_store(&wake_fd, -1);
 	opened = false;
+	shrink_source_unlock();
 }

@@ -38,7 +38,9 @@ struct shrink_monitor_stats {
 };
 struct shrink_monitor_stats shrink_monitor_stats(void);
 
-/* In the child of fork(), after its descriptors were closed. */
+/* Around fork(): in the child after its descriptors were closed. */
+void shrink_monitor_fork_prepare(void);
+void shrink_monitor_fork_parent(void);
 void shrink_monitor_fork_child(void);
 
 #endif /* SHRINK_SOURCE_MONITOR_H */

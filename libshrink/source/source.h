@@ -84,6 +84,10 @@ struct shrink_source {
 int shrink_source_fail(struct shrink_source *src, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Around states and reasons, where they are read by another thread. */
+void shrink_source_lock(void);
+void shrink_source_unlock(void);
+
 extern const struct shrink_source_ops shrink_source_usage;        /* usage.c: the gauge, sampled */
 extern const struct shrink_source_ops shrink_source_thresholds;   /* thresholds.c: v1 eventfds */
 extern const struct shrink_source_ops shrink_source_events;       /* events.c: v2 memory.events */
