@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# The one-idea examples run, do what they say, and stay short enough to be read.
+. "${top_srcdir:-$(dirname "$0")/..}/tests/tap.sh"
+
+# run NAME PATTERN: ends with 0 and prints a line that matches
+run()
+{
+	output=$(timeout 60 "$top_builddir/examples/$1" 2>&1)
+	status=$?
+	if [ $status -eq 0 ] && echo "$output" | grep -Eq "$2"; then
+		pass "$1"
+	else
+		fail "$1" "status $status, expected /$2/" "$output"
+	fi
+}
+
+short()
+{
+	lines=$(wc -l <"$top_srcdir/examples/$1")
+	if [ "$lines" -lt 120 ]; then pass "$1 is short"; else fail "$1 is short" "$lines lines"; fi
+}
+
+run hello-shrinker '^freed [0-9]+ bytes, left 7[0-9][0-9]$'
+run owner-loop '^freed [0-9]+ on the loop.s own thread, left 4[0-9]+$'
+run sharded-hash '^freed [1-9][0-9]*$'
+run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
+
+for file in hello-shrinker.c owner-loop.c sharded-hash.c cxx-cache.cc; do
+	short $file
+done
+done_testing
