@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One cached value. Immutable once linked, but for the fields named below: a
+ * reader that holds a reference never sees it change, so that a value can be
+ * written to a socket straight from here, however long the client takes.
+ *
+ * References: one for being linked, one for each request that uses it. The
+ * memory goes back to the pool with the last of them.
+ */
+#ifndef KVCACHED_ITEM_H
+#define KVCACHED_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct item {
+	struct item *next; /* in its bucket; shard lock */
+	struct item *older, *newer; /* in its clock; shard lock */
+	uint64_t cas;	   /* shard lock */
+	/* Read by the evict callback of an object it knows nothing of yet, hence
+	 * only through item_hash()/item_set_hash(). */
+	uint32_t hash;
+	uint32_t refs;	  /* atomic */
+	uint32_t expires; /* seconds, 0 = never; shard lock */
+	uint32_t stored;  /* second of linking; shard lock */
+	uint32_t flags;
+	uint32_t nbytes;    /* of the value and its \r\n */
+	unsigned char mark; /* used since last asked: shrink_fast_mark() */
+	unsigned char nkey;
+	unsigned char cls; /* size class, see room.h */
+	char data[];	   /* key, value, \r\n */
+};
+
+static inline size_t item_size(size_t nkey, size_t nbytes)
+{
+	return offsetof(struct item, data) + nkey + nbytes;
+}
+
+static inline const char *item_key(const struct item *it)
+{
+	return it->data;
+}
+
+static inline char *item_value(struct item *it)
+{
+	return it->data + it->nkey;
+}
+
+static inline uint32_t item_hash(const struct item *it)
+{
+	return __atomic_load_n(&it->hash, __ATOMIC_RELAXED);
+}
+
+static inline void item_set_hash(struct item *it, uint32_t hash)
+{
+	__atomic_store_n(&it->hash, hash, __ATOMIC_RELAXED);
+}
+
+/* The caller holds the shard lock or a reference. */
+static inline void item_ref(struct item *it)
+{
+	__atomic_fetch_add(&it->refs, 1u, __ATOMIC_RELAXED);
+}
+
+/* Drops a reference; true if it was the last. Release and acquire: what every
+ * user did to the item comes before what the last one does with its memory. */
+static inline bool item_unref(struct item *it)
+{
+	return __atomic_sub_fetch(&it->refs, 1u, __ATOMIC_ACQ_REL) == 0;
+}
+
+/* Under the shard lock: nobody but the table uses it, and nobody can begin to. */
+static inline bool item_unused(const struct item *it)
+{
+	return __atomic_load_n(&it->refs, __ATOMIC_ACQUIRE) == 1;
+}
+
+#endif /* KVCACHED_ITEM_H */

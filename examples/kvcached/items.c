@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+#include "examples/kvcached/items.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <shrink/fast.h>
+
+#include "examples/kvcached/clock.h"
+#include "examples/kvcached/negative.h"
+#include "examples/kvcached/room.h"
+#include "examples/kvcached/table.h"
+
+static uint64_t last_cas;
+static uint64_t flush_cas;  /* items with a smaller cas are gone */
+static uint32_t flush_when; /* 0, or: items stored before it are gone by then */
+static uint64_t nr_linked, nr_expired;
+
+static uint64_t next_cas(void)
+{
+	return __atomic_add_fetch(&last_cas, 1u, __ATOMIC_RELAXED);
+}
+
+void items_flush(uint32_t when)
+{
+	if (when && when > clock_now()) {
+		__atomic_store_n(&flush_when, when, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_store_n(&flush_when, 0u, __ATOMIC_RELAXED);
+	__atomic_store_n(&flush_cas, next_cas(), __ATOMIC_RELAXED);
+}
+
+bool items_alive(const struct item *it, uint32_t now)
+{
+	uint32_t when = __atomic_load_n(&flush_when, __ATOMIC_RELAXED);
+
+	if (it->expires && it->expires <= now)
+		return false;
+	if (when && when <= now && it->stored < when)
+		return false;
+	return it->cas >= __atomic_load_n(&flush_cas, __ATOMIC_RELAXED);
+}
+
+/* A shard, locked, and what is found there under a key. */
+struct place {
+	uint32_t hash;
+	struct shard *shard;
+	struct item *it; /* alive, or NULL */
+};
+
+/* Unlinks under the lock; the memory goes when the last reference does. */
+static void drop(struct shard *s, struct item *it)
+{
+	shard_unlink(s, it);
+	room_put(it);
+}
+
+static void place_lock(struct place *p, uint32_t hash, const char *key, size_t nkey)
+{
+	p->hash = hash;
+	p->shard = table_shard(hash);
+	pthread_mutex_lock(&p->shard->lock);
+	p->it = shard_find(p->shard, hash, key, nkey);
+	if (p->it && !items_alive(p->it, clock_now())) {
+		drop(p->shard, p->it);
+		p->it = NULL;
+		__atomic_fetch_add(&nr_expired, 1u, __ATOMIC_RELAXED);
+	}
+}
+
+static void place_find(struct place *p, struct span key)
+{
+	place_lock(p, table_hash(key.at, key.len), key.at, key.len);
+}
+
+static void place_unlock(struct place *p)
+{
+	pthread_mutex_unlock(&p->shard->lock);
+}
+
+/* Puts @it where p->it is or would be. */
+static void place_store(struct place *p, struct item *it)
+{
+	if (p->it)
+		drop(p->shard, p->it);
+	it->cas = next_cas();
+	it->stored = clock_now();
+	item_ref(it);
+	shard_link(p->shard, it);
+	negative_forget(p->hash, item_key(it), it->nkey);
+	__atomic_fetch_add(&nr_linked, 1u, __ATOMIC_RELAXED);
+}
+
+enum items_result items_new(struct span key, uint32_t flags, int32_t exptime, size_t nbytes,
+			    struct item **ret_item)
+{
+	uint32_t hash = table_hash(key.at, key.len);
+	struct item *it;
+
+	if (nbytes > VALUE_MAX + 2)
+		return ITEMS_TOO_LARGE;
+	it = room_alloc(hash, item_size(key.len, nbytes));
+	if (!it)
+		return ITEMS_NO_MEMORY;
+	it->flags = flags;
+	it->expires = clock_expiry(exptime);
+	it->nbytes = (uint32_t)nbytes;
+	it->nkey = (unsigned char)key.len;
+	memcpy(it->data, key.at, key.len);
+	*ret_item = it;
+	return ITEMS_OK;
+}
+
+/* A reference to what is stored under the key, without marking it used. */
+static struct item *peek(uint32_t hash, const char *key, size_t nkey)
+{
+	struct place p;
+
+	place_lock(&p, hash, key, nkey);
+	if (p.it)
+		item_ref(p.it);
+	place_unlock(&p);
+	return p.it;
+}
+
+/* The old value and the new one in a new item; nobody sees either change. */
+static enum items_result join(struct item *old, struct item *it, bool append,
+			      struct item **ret_item)
+{
+	struct span key = {item_key(old), old->nkey};
+	struct item *first = append ? old : it;
+	struct item *second = append ? it : old;
+	struct item *joined;
+	enum items_result r;
+	char *p;
+
+	r = items_new(key, old->flags, 0, first->nbytes + (size_t)second->nbytes - 2, &joined);
+	if (r)
+		return r;
+	p = mempcpy(item_value(joined), item_value(first), first->nbytes - 2);
+	memcpy(p, item_value(second), second->nbytes);
+	*ret_item = joined;
+	return ITEMS_OK;
+}
+
+/* Puts @it in the place of @old if that is still what is stored. */
+static bool replace_if_same(struct item *old, struct item *it)
+{
+	struct place p;
+	bool same;
+
+	place_lock(&p, item_hash(old), item_key(old), old->nkey);
+	same = p.it == old;
+	if (same) {
+		it->expires = old->expires;
+		place_store(&p, it);
+	}
+	place_unlock(&p);
+	return same;
+}
+
+/* Allocating may evict, so it is done without the lock, and done again if
+ * somebody else was faster. */
+static enum items_result store_joined(struct item *it, bool append)
+{
+	enum items_result r = ITEMS_OK;
+	bool done = false;
+
+	while (r == ITEMS_OK && !done) {
+		struct item *old = peek(item_hash(it), item_key(it), it->nkey);
+		struct item *joined = NULL;
+
+		if (!old)
+			return ITEMS_NOT_STORED;
+		r = join(old, it, append, &joined);
+		if (r == ITEMS_OK) {
+			done = replace_if_same(old, joined);
+			room_put(joined);
+		}
+		room_put(old);
+	}
+	return r == ITEMS_TOO_LARGE ? ITEMS_NOT_STORED : r;
+}
+
+static enum items_result may_store(const struct item *old, enum cmd cmd, uint64_t cas)
+{
+	switch (cmd) {
+	case CMD_ADD:
+		return old ? ITEMS_NOT_STORED : ITEMS_OK;
+	case CMD_REPLACE:
+		return old ? ITEMS_OK : ITEMS_NOT_STORED;
+	case CMD_CAS:
+		if (!old)
+			return ITEMS_NOT_FOUND;
+		return old->cas == cas ? ITEMS_OK : ITEMS_EXISTS;
+	default:
+		return ITEMS_OK;
+	}
+}
+
+enum items_result items_store(struct item *it, enum cmd cmd, uint64_t cas)
+{
+	struct place p;
+	enum items_result r;
+
+	if (cmd == CMD_APPEND || cmd == CMD_PREPEND)
+		return store_joined(it, cmd == CMD_APPEND);
+	place_lock(&p, item_hash(it), item_key(it), it->nkey);
+	r = may_store(p.it, cmd, cas);
+	if (r == ITEMS_OK)
+		place_store(&p, it);
+	place_unlock(&p);
+	return r;
+}
+
+struct item *items_get(struct span key)
+{
+	uint32_t hash = table_hash(key.at, key.len);
+	struct place p;
+
+	if (negative_has(hash, key.at, key.len))
+		return NULL;
+	place_lock(&p, hash, key.at, key.len);
+	if (p.it)
+		item_ref(p.it);
+	else
+		negative_add(hash, key.at, key.len);
+	place_unlock(&p);
+	/* libshrink: all that a hit costs, a relaxed load and at most a store. */
+	if (p.it)
+		shrink_fast_mark(&p.it->mark);
+	return p.it;
+}
+
+struct item *items_get_touch(struct span key, int32_t exptime)
+{
+	struct place p;
+
+	place_find(&p, key);
+	if (p.it) {
+		item_ref(p.it);
+		p.it->expires = clock_expiry(exptime);
+		shrink_fast_mark(&p.it->mark);
+	}
+	place_unlock(&p);
+	return p.it;
+}
+
+enum items_result items_touch(struct span key, int32_t exptime)
+{
+	struct item *it = items_get_touch(key, exptime);
+
+	if (!it)
+		return ITEMS_NOT_FOUND;
+	room_put(it);
+	return ITEMS_OK;
+}
+
+enum items_result items_delete(struct span key)
+{
+	struct place p;
+	enum items_result r = ITEMS_NOT_FOUND;
+
+	place_find(&p, key);
+	if (p.it) {
+		drop(p.shard, p.it);
+		r = ITEMS_OK;
+	}
+	place_unlock(&p);
+	return r;
+}
+
+/* @out has room for @nbytes; what the digits do not need is padded with blanks, as
+ * memcached does. */
+static void write_number(char *out, size_t nbytes, const char *digits, size_t ndigits)
+{
+	memcpy(out, digits, ndigits);
+	memset(out + ndigits, ' ', nbytes - 2 - ndigits);
+	memcpy(out + nbytes - 2, "\r\n", 2);
+}
+
+/* Nobody reads it and it is long enough: written in place, under the lock. */
+static bool write_in_place(struct item *old, const char *digits, size_t ndigits)
+{
+	struct place p;
+	bool fits;
+
+	place_lock(&p, item_hash(old), item_key(old), old->nkey);
+	/* two references: the table's and our caller's */
+	fits = p.it == old && ndigits + 2 <= old->nbytes &&
+	       __atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 2;
+	if (fits) {
+		write_number(item_value(old), old->nbytes, digits, ndigits);
+		old->cas = next_cas();
+		shrink_fast_mark(&old->mark);
+	}
+	place_unlock(&p);
+	return fits;
+}
+
+static enum items_result write_new(struct item *old, const char *digits, size_t ndigits,
+				   bool *ret_done)
+{
+	struct span key = {item_key(old), old->nkey};
+	struct item *it;
+	enum items_result r = items_new(key, old->flags, 0, ndigits + 2, &it);
+
+	if (r)
+		return r;
+	write_number(item_value(it), ndigits + 2, digits, ndigits);
+	*ret_done = replace_if_same(old, it);
+	room_put(it);
+	return ITEMS_OK;
+}
+
+static enum items_result arith_once(struct item *old, bool incr, uint64_t delta,
+				    uint64_t *ret_value, bool *ret_done)
+{
+	struct span text = {item_value(old), old->nbytes - 2};
+	char digits[24];
+	uint64_t value;
+	size_t n;
+
+	if (!proto_number(text, &value))
+		return ITEMS_NOT_NUMERIC;
+	if (incr)
+		value += delta;
+	else
+		value = value > delta ? value - delta : 0;
+	n = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+	*ret_value = value;
+	*ret_done = write_in_place(old, digits, n);
+	return *ret_done ? ITEMS_OK : write_new(old, digits, n, ret_done);
+}
+
+enum items_result items_arith(struct span key, bool incr, uint64_t delta, uint64_t *ret_value)
+{
+	uint32_t hash = table_hash(key.at, key.len);
+	enum items_result r = ITEMS_OK;
+	bool done = false;
+
+	while (r == ITEMS_OK && !done) {
+		struct item *old = peek(hash, key.at, key.len);
+
+		if (!old)
+			return ITEMS_NOT_FOUND;
+		r = arith_once(old, incr, delta, ret_value, &done);
+		room_put(old);
+	}
+	return r;
+}
+
+void items_totals(struct items_totals *ret_totals)
+{
+	memset(ret_totals, 0, sizeof(*ret_totals));
+	for (unsigned int i = 0; i < SHARDS; i++) {
+		struct shard *s = table_shard_at(i);
+
+		pthread_mutex_lock(&s->lock);
+		ret_totals->count += s->count;
+		ret_totals->bytes += s->bytes;
+		ret_totals->buckets += s->nr_buckets;
+		pthread_mutex_unlock(&s->lock);
+	}
+	ret_totals->linked = __atomic_load_n(&nr_linked, __ATOMIC_RELAXED);
+	ret_totals->expired = __atomic_load_n(&nr_expired, __ATOMIC_RELAXED);
+}
+
+uint64_t items_in_class(unsigned int cls)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < SHARDS; i++) {
+		struct shard *s = table_shard_at(i);
+
+		pthread_mutex_lock(&s->lock);
+		n += s->clocks[cls].count;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return n;
+}
