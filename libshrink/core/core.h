@@ -66,6 +66,7 @@ struct shrinker_impl {
 	_Atomic unsigned long keep;
 	_Atomic unsigned long weight;    /* percent */
 	_Atomic int stuck;               /* a callback overran its worker (G4) */
+	_Atomic int dying;               /* freed: no further callback of a visit (G1) */
 	_Atomic uint64_t object_learned; /* bytes, from reports; 0 = nothing yet */
 	_Atomic unsigned int reported;   /* misuses said already, SHRINK_MISUSE_* */
 
@@ -92,6 +93,11 @@ struct shrinker_impl {
 static inline struct shrinker_impl *shrinker_impl(const struct shrinker *s)
 {
 	return (struct shrinker_impl *)(uintptr_t)s;
+}
+
+static inline bool shrinker_dying(struct shrinker_impl *s)
+{
+	return atomic_load_explicit(&s->dying, memory_order_relaxed);
 }
 
 /* The slot of a node: unaware shrinkers have one. */

@@ -193,6 +193,7 @@ static int begin_end(struct shrinker_impl *s)
 	if (s->state != SHRINKER_L)
 		return -ESTALE;
 	s->state = SHRINKER_D;
+	atomic_store_explicit(&s->dying, 1, memory_order_relaxed);
 	return 1;
 }
 

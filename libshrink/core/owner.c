@@ -238,7 +238,7 @@ static void answer(struct shrink_owner *o, struct shrink_pass *pass, struct shri
 			give_back(o, slot, n);
 			return;
 		}
-		if (pass->deadline && shrink_os_clock() >= pass->deadline)
+		if (shrinker_dying(s) || (pass->deadline && shrink_os_clock() >= pass->deadline))
 			return;
 	}
 }

@@ -147,7 +147,7 @@ static unsigned long count_asked(struct shrink_pass *pass, struct shrinker_impl 
 		misuse(s, slot, SHRINK_MISUSE_COUNT);
 		return 0;
 	}
-	return n;
+	return shrinker_dying(s) ? 0 : n; /* freed from inside it: no scan follows */
 }
 
 unsigned long shrink_slice_count(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
@@ -321,7 +321,7 @@ static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_imp
 			misuse(s, shrinker_slot(s, nid), SHRINK_MISUSE_ENDLESS);
 			return SLICE_STOP;
 		}
-		if (pass_over(pass))
+		if (pass_over(pass) || shrinker_dying(s))
 			return SLICE_OVER;
 	}
 	return SLICE_DONE;

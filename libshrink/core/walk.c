@@ -30,7 +30,7 @@ static void visit_nodes(struct shrink_pass *pass, struct shrinker_impl *s,
 		visit(pass, s, pass->nid, arg);
 		return;
 	}
-	for (int nid = 0; nid < s->nr_nodes && !pass->stopped; nid++)
+	for (int nid = 0; nid < s->nr_nodes && !pass->stopped && !shrinker_dying(s); nid++)
 		visit(pass, s, nid, arg);
 }
 
