@@ -261,6 +261,15 @@ static bool pass_over(struct shrink_pass *pass)
 	return pass->stopped;
 }
 
+/* At high pressure the formula asks for twice of what there is, which would reach
+ * into what the cache is to keep. */
+static void spare_kept(struct shrinker_impl *s, struct shrink_slice *sl)
+{
+	if (sl->total_scan > sl->freeable &&
+	    atomic_load_explicit(&s->keep, memory_order_relaxed))
+		sl->total_scan = sl->freeable;
+}
+
 /*
  * A byte goal: this cache's part of it is in proportion to what it was predicted
  * to yield. Rounded up, so that the parts cover the goal.
@@ -410,6 +419,7 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 	how.seeks = atomic_load_explicit(&s->seeks, memory_order_relaxed);
 	how.batch = atomic_load_explicit(&s->batch, memory_order_relaxed);
 	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(slot));
+	spare_kept(s, &sl);
 	if (pass->goal)
 		cap_to_share(pass, s, &sl);
 	SHRINK_PROBE_START(&s->pub, s->pub.scan_objects, nid, sl.deferred, pass->gfp_mask, freeable,
