@@ -213,6 +213,7 @@ struct shrink_pass {
 #define SHRINK_MISUSE_STILL 4u    /* nothing freed, nothing looked at */
 #define SHRINK_MISUSE_ENDLESS 8u  /* nr_scanned 0 for ever */
 #define SHRINK_MISUSE_MORE 16u    /* freed more than it counted */
+#define SHRINK_MISUSE_SCANNED 32u /* nr_scanned over LONG_MAX */
 
 /* One visit: count, scan in batches, defer. Objects freed, or SHRINK_EMPTY. The
  * caller holds a reference and is inside the gate. */

@@ -19,6 +19,10 @@
 #include <libshrink/core/core.h>
 #include <libshrink/os/clock.h>
 
+/* No call frees more than there are addresses, whatever it says: sums of bytes
+ * must not wrap to a small number (G12). */
+#define CALL_BYTES_MAX (1ULL << 48)
+
 struct shrink_core_stats shrink_core_stats;
 
 static void add_u64(_Atomic uint64_t *counter, uint64_t v)
@@ -41,6 +45,8 @@ static const char *misuse_text(unsigned int kind)
 	case SHRINK_MISUSE_ENDLESS:
 		return "scan_objects keeps setting nr_scanned to 0; the visit ends as with "
 		       "SHRINK_STOP";
+	case SHRINK_MISUSE_SCANNED:
+		return "scan_objects set nr_scanned to a negative number; the batch is charged";
 	default:
 		return "scan_objects freed more than count_objects had counted; believed";
 	}
@@ -174,7 +180,7 @@ static void account_pending(struct shrink_pass *pass, struct shrinker_impl *s,
 		return;
 	if (!bytes)
 		bytes = shrink_mul_div(sc->nr_pending, shrinker_object_bytes(s), 1);
-	bytes = shrink_min_u64(bytes, INT64_MAX);
+	bytes = shrink_min_u64(bytes, CALL_BYTES_MAX);
 	atomic_fetch_add_explicit(&slot->pending_objects, (int64_t)sc->nr_pending,
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&slot->pending_bytes, (int64_t)bytes, memory_order_relaxed);
@@ -193,6 +199,7 @@ static void account_freed(struct shrink_pass *pass, struct shrinker_impl *s,
 		learn(s, freed, bytes);
 	else if (!bytes)
 		bytes = shrink_mul_div(freed, shrinker_object_bytes(s), 1);
+	bytes = shrink_min_u64(bytes, CALL_BYTES_MAX);
 	pass->freed_bytes += bytes;
 	if (s->pub.flags & SHRINKER_SELF_RELEASE) {
 		pass->self_bytes += bytes;
@@ -209,6 +216,20 @@ static void account_time(struct shrinker_node *slot, uint64_t nsec)
 	add_u64(&slot->scan_nsec, nsec);
 	if (nsec > atomic_load_explicit(&slot->scan_nsec_max, memory_order_relaxed))
 		atomic_store_explicit(&slot->scan_nsec_max, nsec, memory_order_relaxed);
+}
+
+/* Every batch must bring the visit nearer to its end: nothing looked at would keep
+ * it where it is, a negative number would lead away from it. */
+static void bound_scanned(struct shrinker_impl *s, struct shrinker_node *slot,
+			  struct shrink_control *sc, unsigned long freed)
+{
+	if (sc->nr_scanned > LONG_MAX)
+		misuse(s, slot, SHRINK_MISUSE_SCANNED);
+	else if (!freed && !sc->nr_scanned && !sc->nr_pending)
+		misuse(s, slot, SHRINK_MISUSE_STILL);
+	else
+		return;
+	sc->nr_scanned = sc->nr_to_scan;
 }
 
 unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *s,
@@ -237,10 +258,10 @@ unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *
 		misuse(s, slot, SHRINK_MISUSE_FREED);
 		freed = 0;
 	}
-	if (!freed && !sc->nr_scanned && !sc->nr_pending) {
-		misuse(s, slot, SHRINK_MISUSE_STILL);
-		sc->nr_scanned = sc->nr_to_scan;
-	}
+	if (freed > sc->nr_scanned &&
+	    freed > atomic_load_explicit(&slot->last_count, memory_order_relaxed))
+		misuse(s, slot, SHRINK_MISUSE_MORE);
+	bound_scanned(s, slot, sc, freed);
 	account_freed(pass, s, slot, sc, freed);
 	pass->freed += freed;
 	pass->scanned += sc->nr_scanned;
