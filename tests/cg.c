@@ -149,6 +149,22 @@ static void kill_spawned(void)
 	}
 }
 
+/* What the spawned ones or a failed test have left inside. */
+static void kill_inside(const struct cg *cg)
+{
+	char path[4200];
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cg->dir);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (pid > 0 && pid != (int)getpid())
+			kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+}
+
 void cg_remove(struct cg *cg)
 {
 	struct cg parent = *cg;
@@ -158,6 +174,7 @@ void cg_remove(struct cg *cg)
 	kill_spawned();
 	*strrchr(parent.dir, '/') = '\0';
 	cg_move(&parent, 0);
+	kill_inside(cg);
 	/* a killed process leaves the group a moment after it is reaped */
 	for (int i = 0; i < 100 && rmdir(cg->dir) < 0 && errno == EBUSY; i++)
 		usleep(20000);

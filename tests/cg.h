@@ -18,8 +18,8 @@ struct cg {
 const char *cg_create_v1(struct cg *cg, const char *name, uint64_t limit);
 /* The same in the cgroup2 hierarchy, whatever controllers that has. */
 const char *cg_create_v2(struct cg *cg, const char *name);
-/* Removes it; what still runs inside and was put there by cg_spawn() is killed
- * first, the calling process goes back to the parent. */
+/* Removes it; the calling process goes back to the parent, and what still runs
+ * inside, since nobody else has put it there, is killed. */
 void cg_remove(struct cg *cg);
 
 /* Moves a process (0 = the calling one) into it. 0, or -1 with errno. */

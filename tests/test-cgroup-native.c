@@ -176,11 +176,56 @@ static void test_bind(void)
 	with_group(bind_in_child, "mount namespace");
 }
 
+/* Of peers and strangers that come into our group, as many as are peers. */
+static int wait_for_peers(int expected)
+{
+	int n = -1;
+
+	for (int i = 0; i < 250 && n != expected; i++) {
+		usleep(20000);
+		n = shrink_os_cgroup_peers(&cg);
+	}
+	return n;
+}
+
+static pid_t spawn_built(const char *program)
+{
+	const char *builddir = getenv("top_builddir");
+	char path[512];
+	char *const argv[] = {path, NULL};
+
+	snprintf(path, sizeof(path), "%s/%s", builddir ? builddir : ".", program);
+	return cg_spawn(&group, argv);
+}
+
+static void peers_in_child(void)
+{
+	char *const sleeper[] = {(char *)"/bin/sleep", (char *)"20", NULL};
+
+	CHECK(!cg_move(&group, 0));
+	CHECK(!shrink_os_cgroup_open(&cg));
+	CHECK(shrink_os_cgroup_peers(&cg) == 0); /* not we ourselves */
+	CHECK(cg_spawn(&group, sleeper) > 0);
+	usleep(100000);
+	CHECK(shrink_os_cgroup_peers(&cg) == 0);
+	CHECK(spawn_built("tests/peer") > 0);
+	CHECK(wait_for_peers(1) == 1);
+	CHECK(spawn_built("tests/peer-static") > 0);
+	CHECK(wait_for_peers(2) == 2);
+	cg_remove(&group);
+}
+
+static void test_peers(void)
+{
+	with_group(peers_in_child, "a group of our own");
+}
+
 static const struct test tests[] = {
 	{"groups: our own, silently", test_own},
 	{"groups: a real limit that changes, a group that goes", test_limit},
 	{"groups: a real namespace", test_namespace},
 	{"groups: a real read-only bind mount", test_bind},
+	{"groups: real processes with libshrink", test_peers},
 	{NULL, NULL},
 };
 

@@ -411,6 +411,24 @@ static void test_strangers_cache(void)
 	end();
 }
 
+static void test_peers(void)
+{
+	fakeroot_begin();
+	fakeroot_file("/proc/self/cgroup", "4:memory:/a\n");
+	fakeroot_file("/proc/self/mountinfo", "35 31 0:32 / /m rw - cgroup cgroup rw,memory\n");
+	v1_group("/m/a", V1_NONE, 1);
+	ASSERT_INT(shrink_os_cgroup_open(&cg), 0);
+	ASSERT_INT(shrink_os_cgroup_peers(&cg), -ENOENT);
+	fakeroot_file("/m/a/cgroup.procs", "0\n901\n%d\n902\n903\ngarbage\n", (int)getpid());
+	fakeroot_file("/proc/901/task/901/comm", "server\n");
+	fakeroot_file("/proc/901/task/905/comm", "shrink-monitor\n");
+	fakeroot_file("/proc/902/task/902/comm", "shrink-worker\n");
+	fakeroot_file("/proc/903/comm", "shrink-monitor\n");
+	fakeroot_file("/proc/904/task/904/comm", "shrink-monitor\n"); /* elsewhere */
+	ASSERT_INT(shrink_os_cgroup_peers(&cg), 1);
+	end();
+}
+
 static const struct test tests[] = {
 	{"groups: mount root against own path", test_below},
 	{"groups: octal escapes", test_unescape},
@@ -427,6 +445,7 @@ static const struct test tests[] = {
 	{"groups: very deep trees", test_deep},
 	{"G7: what the kernel takes by itself", test_reclaimable},
 	{"G7: strangers' page cache hides nothing", test_strangers_cache},
+	{"groups: other processes with libshrink", test_peers},
 	{NULL, NULL},
 };
 

@@ -63,4 +63,10 @@ uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
  * memory.limit_in_bytes; UINT64_MAX = none. Any thread. */
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);
 
+/* Number of other processes in our own group in which libshrink has been started,
+ * as far as they can be seen. A negative errno where the group's processes cannot
+ * be listed. Opens files, allocates and takes its time (some 10 usec for each
+ * thread in the group): never on the monitor. */
+int shrink_os_cgroup_peers(const struct shrink_cgroup *cg);
+
 #endif /* SHRINK_OS_CGROUP_H */
