@@ -43,6 +43,21 @@ static inline int shrink_fast_test_clear(unsigned char *mark)
 	return 1;
 }
 
+/** Where a page-true pool keeps its marks: shrink_pool_fast() in <shrink/pool.h>.
+ *  Layout frozen. */
+struct shrink_fast_pool {
+	uintptr_t data;       /**< address of the first object */
+	unsigned char *marks; /**< one byte per 2^SHRINK_FAST_POOL_SHIFT of data */
+};
+#define SHRINK_FAST_POOL_SHIFT 6
+
+/** shrink_pool_mark() without the call. @object must be the start of an object of
+ *  that pool, live or just freed. */
+static inline void shrink_fast_pool_mark(const struct shrink_fast_pool *pool, const void *object)
+{
+	shrink_fast_mark(pool->marks + (((uintptr_t)object - pool->data) >> SHRINK_FAST_POOL_SHIFT));
+}
+
 SHRINK_END_DECLS
 
 #endif /* SHRINK_FAST_H */

@@ -11,9 +11,10 @@
  * A slab goes back whole or not at all. Which slabs go is decided by what
  * shrink_pool_mark() tells: those with few objects used since the last look, and
  * few objects at all. Every object of such a slab is asked for, marked or not. So
- * mark on each hit, and answer EVICTED wherever possible: an object that refuses
- * keeps its neighbours' pages, and what was evicted beside it returned nothing.
- * A second chance of the cache's own, answered as REFERENCED, defeats the pool.
+ * mark on each hit (shrink_fast_pool_mark() is inlined, no call), and answer
+ * EVICTED wherever possible: an object that refuses keeps its neighbours' pages,
+ * and what was evicted beside it returned nothing. A second chance of the cache's
+ * own, answered as REFERENCED, works against the pool; marks are that chance.
  *
  * Units: the pool's shrinker counts pages, in count, scan, keep and pending. A
  * slab is pending once nothing but pending objects is left in it.
@@ -30,6 +31,7 @@
 SHRINK_BEGIN_DECLS
 
 struct shrink_pool;
+struct shrink_fast_pool;
 
 /** What the application says of an object it was asked to evict. */
 enum shrink_evict {
@@ -38,11 +40,15 @@ enum shrink_evict {
 	SHRINK_EVICTED = 0,
 	/** cannot be taken now (its lock is held, somebody uses it) */
 	SHRINK_BUSY = 1,
-	/** used since last asked: give it, and the slab, another tour */
+	/** used since last asked: give it, and its slab, another tour; asked again
+	 *  at once where others of the slab have gone already */
 	SHRINK_REFERENCED = 2,
 	/** unlinked; its last user will call shrink_pool_free() */
 	SHRINK_EVICT_PENDING = 3
 };
+
+/** Bytes at the start of each new object that are zero. */
+#define SHRINK_POOL_HEAD 16
 
 /** In shrink_pool_options.flags: bind the pool's memory to node .nid; its shrinker
  *  is NUMA-aware then, and counts at that node only. */
@@ -54,7 +60,11 @@ struct shrink_pool_options {
 	 *  (trylock), must not allocate from the pool. @object may be freed by
 	 *  another thread at any moment until the application's own lock says
 	 *  otherwise: the callback finds out under that lock whether it is still
-	 *  linked, and answers BUSY if not. The bytes stay mapped meanwhile.
+	 *  linked, and answers BUSY if not. The bytes stay mapped and are nobody
+	 *  else's meanwhile. Nor need it be linked yet: then its first
+	 *  SHRINK_POOL_HEAD bytes are zero, or what the application has stored
+	 *  there since. Keep there, atomically, what tells the callback that an
+	 *  object is linked, and which lock to take.
 	 *  @size is what shrink_pool_usable() says. NULL = the pool is no shrinker,
 	 *  only an allocator. */
 	enum shrink_evict (*evict)(void *arg, void *object, size_t size);
@@ -87,7 +97,8 @@ struct shrink_pool *shrink_pool_create(const struct shrink_pool_options *options
  *  fine. No object may be used any more. Not from its own evict callback. */
 void shrink_pool_destroy(struct shrink_pool *pool);
 
-/** @size bytes, 16-byte aligned, uninitialised, neither marked nor zeroed.
+/** @size bytes, 16-byte aligned, unmarked, uninitialised but for the first
+ *  SHRINK_POOL_HEAD bytes, which are zero (see the evict callback).
  *  NULL with errno = ENOMEM, or EINVAL: 0 or over object_max. Does not reclaim:
  *  ask shrink_room() or shrink_may_grow() first. What is kept in its place: up to
  *  128 bytes the next multiple of 16 (32 at least), up to 32 KiB the next eighth
@@ -105,6 +116,10 @@ size_t shrink_pool_usable(struct shrink_pool *pool, const void *object);
  *  Objects below 64 bytes share a mark with their neighbour. Marking an object that
  *  was just evicted is harmless. */
 void shrink_pool_mark(struct shrink_pool *pool, void *object);
+
+/** For shrink_fast_pool_mark() in <shrink/fast.h>, which marks without a call.
+ *  Valid as long as the pool. NULL for NULL. */
+const struct shrink_fast_pool *shrink_pool_fast(const struct shrink_pool *pool);
 
 /** The pool's shrinker, for setters and statistics; NULL if it has none. */
 struct shrinker *shrink_pool_shrinker(struct shrink_pool *pool);

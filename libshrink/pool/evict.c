@@ -16,7 +16,16 @@
  * is pending once nothing but pending objects is left in it, and is completed
  * when the last of them is freed. So each page is reported once.
  */
+#include <string.h>
+
 #include <libshrink/pool/slab.h>
+
+/* Of eight objects asked, so many may answer REFERENCED, and two more at the
+ * beginning, before the slab is left alone. Measured on Zipf ages with a second
+ * chance of the cache's own: fewer, and slabs are given up half evicted (0.3 to 0.7
+ * byte returned per byte evicted, against 0.95); more, and the chance is void. */
+#define WARM_OF_8 5
+#define WARM_FIRST 2
 
 struct round {
 	struct pool_slab *slab;
@@ -24,7 +33,9 @@ struct round {
 	uint64_t asked[BITS_WORDS]; /* live at 1 */
 	uint64_t evicted[BITS_WORDS];
 	uint64_t pended[BITS_WORDS];
+	uint64_t referenced[BITS_WORDS]; /* to be asked again */
 	unsigned int left; /* objects not asked yet */
+	unsigned int warm; /* bits in referenced */
 };
 
 static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
@@ -48,13 +59,12 @@ static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
 	return ours;
 }
 
-/* One answer. Returns 0 when asking on is worth nothing: the slab stays anyway,
- * and more would be lost by going on than was lost so far. */
+/* One answer. Returns 0 when asking on is worth nothing: the slab would stay
+ * anyway, and more would be lost by going on than was lost so far. */
 static int hear(struct round *r, struct pool_verdict *v, enum shrink_evict answer, unsigned int w,
 		uint64_t bit)
 {
 	v->asked++;
-	r->left -= r->left > 0;
 	switch (answer) {
 	case SHRINK_EVICTED:
 		r->evicted[w] |= bit;
@@ -65,32 +75,52 @@ static int hear(struct round *r, struct pool_verdict *v, enum shrink_evict answe
 		v->pended++;
 		return 1;
 	case SHRINK_REFERENCED:
+		r->referenced[w] |= bit;
+		r->warm++;
 		v->referenced++;
-		break;
+		return r->warm * 8 <= WARM_FIRST * 8 + v->asked * WARM_OF_8;
 	default:
 		v->busy++;
-		break;
+		return r->left <= v->evicted;
 	}
-	return r->left <= v->evicted;
 }
 
-static void ask(struct shrink_pool *pool, struct round *r, struct pool_verdict *v)
+/* Asks for the objects in @which. Returns 0 when it gave up. */
+static int ask(struct shrink_pool *pool, struct round *r, struct pool_verdict *v,
+	       const uint64_t *which)
 {
 	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
 	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
 	size_t size = pool_object_size(pool, r->class, r->slab);
 
 	for (unsigned int w = 0; w < places.words; w++) {
-		for (uint64_t bits = r->asked[w]; bits; bits &= bits - 1) {
+		for (uint64_t bits = which[w]; bits; bits &= bits - 1) {
 			unsigned int place = w * 64 + (unsigned int)__builtin_ctzll(bits);
 			uint64_t bit = bits & -bits;
 
+			r->left -= r->left > 0;
 			if (!(load_relaxed(&places.alloc[w]) & bit))
 				continue; /* freed meanwhile */
 			if (!hear(r, v, pool->evict(pool->arg, start + place * size, size), w, bit))
-				return;
+				return 0;
 		}
 	}
+	return 1;
+}
+
+/* The others are gone: the second chance of these would cost the slab, so it is
+ * over now. Where all were referenced they have their tour. */
+static void ask_again(struct shrink_pool *pool, struct round *r, struct pool_verdict *v)
+{
+	uint64_t again[BITS_WORDS];
+
+	if (!r->warm || v->busy || !v->evicted)
+		return;
+	memcpy(again, r->referenced, sizeof(again));
+	memset(r->referenced, 0, sizeof(r->referenced));
+	r->left = r->warm;
+	r->warm = 0;
+	ask(pool, r, v, again);
 }
 
 /* Clears evicted places, notes pending ones. Returns how many were not there:
@@ -136,7 +166,7 @@ static void dispose(struct shrink_pool *pool, struct round *r, struct pool_verdi
 		store_relaxed(&slab->tag, pool_tag(index, SLAB_ACTIVE));
 		shrink_pool_list_put(pool, r->class, slab);
 	}
-	if (v->busy || v->referenced)
+	if (v->busy || r->warm)
 		store_relaxed(&slab->heat, SHRINK_HEAT_REFUSED);
 }
 
@@ -164,7 +194,8 @@ void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab,
 	if ((tag & 0xff) != SLAB_ACTIVE || !isolate(pool, &r, tag))
 		return;
 	v.pages = load_relaxed(&slab->pages);
-	ask(pool, &r, &v);
+	if (ask(pool, &r, &v, r.asked))
+		ask_again(pool, &r, &v);
 	account(pool, &v, pool_object_size(pool, r.class, slab));
 	pthread_mutex_lock(pool_class_lock(pool, index));
 	bad = clear_places(pool, &r);

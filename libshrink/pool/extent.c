@@ -7,7 +7,7 @@
 #include <libshrink/pool/slab.h>
 
 /* Tables of an extent in use, counted in full though touched bit by bit. */
-#define TABLE_USED (TABLE_EXTENT + TABLE_SIZE - TABLE_MARKS)
+#define TABLE_USED (TABLE_EXTENT + MARKS_SIZE)
 
 static uint32_t places_of(unsigned int stride)
 {
@@ -34,7 +34,8 @@ static struct pool_extent *carve(struct shrink_pool *pool)
 
 	if (n == pool->max_extents ||
 	    shrink_os_map_open(pool->data + ((size_t)n << EXTENT_SHIFT), EXTENT_SIZE) < 0 ||
-	    shrink_os_map_open(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_SIZE) < 0)
+	    shrink_os_map_open(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_SIZE) < 0 ||
+	    shrink_os_map_open(pool->marks + n * MARKS_SIZE, MARKS_SIZE) < 0)
 		return NULL;
 	extent = pool_extent(pool, n);
 	shrink_list_init(&extent->link);
@@ -108,14 +109,14 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int 
 /* All its slabs have gone: its tables go too, but for the account. */
 static void retire(struct shrink_pool *pool, struct pool_extent *extent)
 {
-	unsigned char *table = pool->tables + ((size_t)extent_of(pool, extent) << TABLE_SHIFT);
+	uint32_t n = extent_of(pool, extent);
 
 	shrink_list_del(&extent->link);
 	shrink_list_add_tail(&extent->link, &pool->extents_free);
 	store_relaxed(&extent->stride, 0);
 	pool->table_bytes -= TABLE_USED;
-	shrink_os_map_return(table, TABLE_EXTENT);
-	shrink_os_map_return(table + TABLE_MARKS, TABLE_SIZE - TABLE_MARKS);
+	shrink_os_map_return(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_EXTENT);
+	shrink_os_map_return(pool->marks + n * MARKS_SIZE, MARKS_SIZE);
 }
 
 void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <libshrink/base/atfork.h>
 #include <libshrink/pool/fork.h>
 #include <libshrink/pool/slab.h>
 
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shrink_list pools = SHRINK_LIST_INIT(pools);
-
-void shrink_pool_enlist(struct shrink_pool *pool)
-{
-	pthread_mutex_lock(&pools_lock);
-	shrink_list_add_tail(&pool->in_pools, &pools);
-	pthread_mutex_unlock(&pools_lock);
-}
-
-void shrink_pool_delist(struct shrink_pool *pool)
-{
-	pthread_mutex_lock(&pools_lock);
-	shrink_list_del(&pool->in_pools);
-	pthread_mutex_unlock(&pools_lock);
-}
 
 static void lock_all(struct shrink_pool *pool)
 {
@@ -35,7 +22,7 @@ static void unlock_all(struct shrink_pool *pool)
 	pthread_mutex_unlock(&pool->hand_lock);
 }
 
-void shrink_pool_fork_prepare(void)
+static void prepare(void)
 {
 	struct shrink_list *pos;
 
@@ -44,7 +31,7 @@ void shrink_pool_fork_prepare(void)
 		lock_all(shrink_list_entry(pos, struct shrink_pool, in_pools));
 }
 
-void shrink_pool_fork_parent(void)
+static void parent(void)
 {
 	struct shrink_list *pos;
 
@@ -85,7 +72,7 @@ static void adopt_all(struct shrink_pool *pool)
 	}
 }
 
-void shrink_pool_fork_child(void)
+static void child(void)
 {
 	struct shrink_list *pos;
 
@@ -97,5 +84,25 @@ void shrink_pool_fork_child(void)
 		/* Only this thread exists: no lock is needed to look around */
 		adopt_all(pool);
 	}
+	pthread_mutex_unlock(&pools_lock);
+}
+
+int shrink_pool_enlist(struct shrink_pool *pool)
+{
+	static const struct shrink_fork_hooks hooks = {prepare, parent, child};
+	int r = shrink_fork_register(SHRINK_FORK_POOL, &hooks);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&pools_lock);
+	shrink_list_add_tail(&pool->in_pools, &pools);
+	pthread_mutex_unlock(&pools_lock);
+	return 0;
+}
+
+void shrink_pool_delist(struct shrink_pool *pool)
+{
+	pthread_mutex_lock(&pools_lock);
+	shrink_list_del(&pool->in_pools);
 	pthread_mutex_unlock(&pools_lock);
 }

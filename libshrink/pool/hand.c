@@ -52,14 +52,6 @@ static struct pool_slab *next_slab(struct shrink_pool *pool)
 	return NULL;
 }
 
-static unsigned int test_clear(unsigned char *mark)
-{
-	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
-		return 0;
-	__atomic_store_n(mark, (unsigned char)0, __ATOMIC_RELAXED);
-	return 1;
-}
-
 /* Objects below 64 bytes share marks: then marks are counted, not objects. */
 static unsigned int hot_shared(struct shrink_pool *pool, size_t offset, unsigned int marks)
 {
@@ -67,7 +59,7 @@ static unsigned int hot_shared(struct shrink_pool *pool, size_t offset, unsigned
 	unsigned int hot = 0;
 
 	for (unsigned int i = 0; i < marks; i++)
-		hot += test_clear(mark + i);
+		hot += (unsigned int)shrink_fast_test_clear(mark + i);
 	return hot;
 }
 
@@ -81,7 +73,8 @@ static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_cl
 		for (uint64_t bits = load_relaxed(&places.alloc[w]); bits; bits &= bits - 1) {
 			size_t place = w * 64 + (unsigned int)__builtin_ctzll(bits);
 
-			hot += test_clear(pool_mark_at(pool, offset + place * g->size));
+			hot += (unsigned int)shrink_fast_test_clear(
+				pool_mark_at(pool, offset + place * g->size));
 		}
 	}
 	return hot;

@@ -13,7 +13,8 @@ unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int 
 	return now > heat / 2 ? now : heat / 2;
 }
 
-unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places, int young)
+unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places,
+			       int young)
 {
 	unsigned int score = heat * WEIGHT_HEAT / SHRINK_HEAT_MAX;
 

@@ -36,7 +36,8 @@ struct shrink_heat_map {
 unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int places);
 
 /* @young: allocated from a short while ago. */
-unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places, int young);
+unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places,
+			       int young);
 
 /* Enters a slab met; halves everything once a @window of pages was met, so that
  * old tours fade. */

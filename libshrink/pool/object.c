@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* Objects: alloc, free, mark. */
 #include <errno.h>
+#include <string.h>
 
 #include <libshrink/base/log.h>
 #include <libshrink/pool/slab.h>
@@ -24,6 +25,7 @@ static void activate(struct shrink_pool *pool, unsigned int index, struct pool_s
 	}
 	shrink_list_init(&slab->link);
 	slab->list = LIST_NONE;
+	slab->fresh = 0;
 	store_relaxed(&slab->live, 0);
 	store_relaxed(&slab->nr_pending, 0);
 	store_relaxed(&slab->pages, (uint16_t)pages);
@@ -86,12 +88,24 @@ static unsigned int take_place(struct shrink_pool *pool, struct pool_class *clas
 	return word * 64 + bit;
 }
 
+/* The evict callback may meet an object that was not linked yet: what it reads
+ * there must not be its predecessor. Bytes of a fresh place are zero already, and
+ * stay untouched until the application touches them. */
+static void zero_head(struct pool_slab *slab, unsigned int place, unsigned char *object)
+{
+	if (place < slab->fresh)
+		memset(object, 0, SHRINK_POOL_HEAD);
+	else
+		slab->fresh = (uint16_t)(place + 1);
+}
+
 /* An object's offset in the pool; SIZE_MAX: no memory. Class lock held. */
 static size_t alloc_locked(struct shrink_pool *pool, unsigned int index, unsigned int pages)
 {
 	struct pool_class *class = &pool->classes[index];
 	struct pool_slab *slab = class->current;
 	unsigned int place;
+	size_t offset;
 
 	if (!slab || load_relaxed(&slab->live) == class->geo.nr)
 		slab = refill(pool, index, pages);
@@ -100,7 +114,9 @@ static size_t alloc_locked(struct shrink_pool *pool, unsigned int index, unsigne
 	place = take_place(pool, class, slab);
 	class->live_objects++;
 	class->live_bytes += pool_object_size(pool, class, slab);
-	return pool_slab_offset(pool, slab) + (size_t)place * class->geo.size;
+	offset = pool_slab_offset(pool, slab) + (size_t)place * class->geo.size;
+	zero_head(slab, place, pool->data + offset);
+	return offset;
 }
 
 /* Pages of a new slab for an object of @size. */
@@ -115,7 +131,6 @@ static unsigned int pages_for(const struct shrink_pool *pool, const struct pool_
 void *shrink_pool_alloc(struct shrink_pool *pool, size_t size)
 {
 	unsigned int index, pages;
-	unsigned char *mark;
 	size_t offset;
 
 	if (!pool || !size || size > pool->object_max) {
@@ -130,23 +145,16 @@ void *shrink_pool_alloc(struct shrink_pool *pool, size_t size)
 	if (offset == SIZE_MAX)
 		return out_of_memory();
 	/* left by who lived here before */
-	mark = pool_mark_at(pool, offset);
-	if (__atomic_load_n(mark, __ATOMIC_RELAXED))
-		__atomic_store_n(mark, (unsigned char)0, __ATOMIC_RELAXED);
+	shrink_fast_test_clear(pool_mark_at(pool, offset));
 	return pool->data + offset;
 }
 
 void shrink_pool_mark(struct shrink_pool *pool, void *object)
 {
 	size_t offset = (size_t)((uintptr_t)object - (uintptr_t)pool->data);
-	unsigned char *mark;
 
-	if (offset >> EXTENT_SHIFT >= load_relaxed(&pool->nr_extents))
-		return;
-	/* a store only where it says something new: a hot object's line stays shared */
-	mark = pool_mark_at(pool, offset);
-	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
-		__atomic_store_n(mark, (unsigned char)1, __ATOMIC_RELAXED);
+	if (offset >> EXTENT_SHIFT < load_relaxed(&pool->nr_extents))
+		shrink_fast_mark(pool_mark_at(pool, offset));
 }
 
 /* What is left to do for a freed object once the lock is dropped. */

@@ -52,11 +52,13 @@ static int reserve_exactly(struct shrink_pool *pool, uint64_t bytes)
 	/* headers are numbered in 32 bits, and addresses end at 47 */
 	if (extents > UINT32_MAX >> 8)
 		return -ENOMEM;
-	pool->map_size = extents * (EXTENT_SIZE + TABLE_SIZE);
+	pool->map_size = extents * (EXTENT_SIZE + TABLE_SIZE + MARKS_SIZE);
 	pool->data = shrink_os_map_reserve(pool->map_size, SHRINK_OS_PAGES_SMALL);
 	if (!pool->data)
 		return -ENOMEM;
-	pool->tables = pool->data + (extents << EXTENT_SHIFT);
+	pool->tables = pool->data + extents * EXTENT_SIZE;
+	pool->marks = pool->tables + extents * TABLE_SIZE;
+	pool->fast = (struct shrink_fast_pool){(uintptr_t)pool->data, pool->marks};
 	pool->max_extents = (uint32_t)extents;
 	return 0;
 }
@@ -136,7 +138,9 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 		return r;
 	if (pool->nid >= 0)
 		bind_node(pool);
-	shrink_pool_enlist(pool);
+	r = shrink_pool_enlist(pool);
+	if (r < 0)
+		return r;
 	return pool->evict ? add_shrinker(pool, o->seeks) : 0;
 }
 
@@ -199,6 +203,11 @@ struct shrink_pool *shrink_pool_create(const struct shrink_pool_options *options
 		return NULL;
 	}
 	return pool;
+}
+
+const struct shrink_fast_pool *shrink_pool_fast(const struct shrink_pool *pool)
+{
+	return pool ? &pool->fast : NULL;
 }
 
 struct shrinker *shrink_pool_shrinker(struct shrink_pool *pool)

@@ -4,11 +4,11 @@
  * are taken.
  *
  *   data   | extent 0, 4 MiB | extent 1 | ...       objects, nothing else
- *   tables | 128 KiB         | 128 KiB  | ...       one block per extent:
+ *   tables | 64 KiB          | 64 KiB   | ...       one block per extent:
  *            0    slab headers, 64 bytes per 16 KiB of data
  *            16K  bitmaps of slabs with more than 64 objects, 128 bytes per 16 KiB
  *            48K  the extent's own account
- *            64K  marks, one byte per 64 bytes of data
+ *   marks  | 64 KiB          | 64 KiB   | ...       one byte per 64 bytes of data
  *
  * All of it is one reserved range. Extents are opened in order of address; an
  * extent is cut into slabs of one stride as long as it is in use. Nothing of a
@@ -17,10 +17,10 @@
  *
  * A slab's state, in its tag:
  *
- *   FREE ──► ACTIVE ──► EVICTING ──► FREE         all were evicted
- *             ▲  │          │├─────► ACTIVE       some refused
- *             │  └─► FREE   │└─────► PENDING ──► FREE    last user let go
- *             └─────────────┘
+ *   FREE ──► ACTIVE ──┬─► FREE       its last object was freed
+ *                     └─► EVICTING ──┬─► FREE      all were evicted
+ *                                    ├─► ACTIVE    some refused
+ *                                    └─► PENDING ──► FREE   its last user let go
  *
  * While EVICTING or PENDING it is on no list: no object is born there. FREE is
  * set before its pages go, and its place in the extent is given up after, so that
@@ -39,6 +39,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <shrink/fast.h>
 #include <shrink/pool.h>
 
 #include <libshrink/base/list.h>
@@ -50,12 +51,12 @@
 #define EXTENT_SIZE ((size_t)1 << EXTENT_SHIFT)
 #define EXTENT_UNITS (1u << (EXTENT_SHIFT - UNIT_SHIFT))
 #define STRIDES (EXTENT_SHIFT - UNIT_SHIFT + 1)
-#define TABLE_SHIFT 17
+#define TABLE_SHIFT 16
 #define TABLE_SIZE ((size_t)1 << TABLE_SHIFT)
 #define TABLE_BITS ((size_t)16 << 10)
 #define TABLE_EXTENT ((size_t)48 << 10)
-#define TABLE_MARKS ((size_t)64 << 10)
-#define MARK_SHIFT 6
+#define MARK_SHIFT SHRINK_FAST_POOL_SHIFT
+#define MARKS_SIZE (EXTENT_SIZE >> MARK_SHIFT) /* of one extent */
 #define BITS_WORDS (SHRINK_CLASS_OBJECTS_MAX / 64)
 #define CLASS_LOCKS 16 /* few, because fork takes them all */
 #define QUARTERS 4
@@ -73,6 +74,7 @@ struct pool_slab {
 	_Atomic uint16_t live;
 	_Atomic uint16_t nr_pending;
 	_Atomic uint16_t pages;   /* resident when in use */
+	uint16_t fresh;           /* from this place on all bytes are still zero */
 	uint8_t list;             /* quarter of fullness, or LIST_* */
 	_Atomic uint8_t heat;     /* the hand's */
 } SHRINK_ALIGNED;
@@ -107,8 +109,10 @@ struct pool_lock {
 
 struct shrink_pool {
 	/* constant after creation */
+	struct shrink_fast_pool fast; /* data and marks, for inlined marking */
 	unsigned char *data;
 	unsigned char *tables;
+	unsigned char *marks;
 	size_t map_size;
 	size_t page;
 	uint32_t max_extents;
@@ -195,8 +199,7 @@ static inline struct pool_bits *pool_slab_bits(const struct shrink_pool *pool,
 
 static inline unsigned char *pool_mark_at(const struct shrink_pool *pool, size_t offset)
 {
-	return pool->tables + (offset >> EXTENT_SHIFT << TABLE_SHIFT) + TABLE_MARKS +
-	       ((offset & (EXTENT_SIZE - 1)) >> MARK_SHIFT);
+	return pool->marks + (offset >> MARK_SHIFT);
 }
 
 /* A slab's taken and pending places, wherever they are kept; 64 per word. */
