@@ -199,8 +199,10 @@ int shrinker_free_async(struct shrinker *s, void (*done)(void *private_data));
  */
 int shrinker_complete(struct shrinker *s, int nid, unsigned long objects, uint64_t bytes);
 
-/* Setters: any thread, at any time, take effect with the next slice.
- * Return 0, or -EINVAL for a NULL shrinker or a value out of range. */
+/* Setters: any thread, at any time, take effect with the next slice. Return 0;
+ * -EINVAL: NULL, or a value out of range; -EPERM: LIBSHRINK_CONF has a rule for
+ * this value of this cache, which stays in force (the value is kept, but has no
+ * effect while the rule stands). */
 
 /** Objects per scan call; 0 = SHRINK_BATCH. */
 int shrinker_set_batch(struct shrinker *s, long batch);
