@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Usage: conf-show KEY[=VALUE]...
+ * Usage: conf-show KEY[=VALUE]... | keys
  *
  * A program with a configuration of its own. Sets or prints each key through the
  * public calls; "secure" tells whether the kernel runs it as setuid.
@@ -31,6 +31,14 @@ static void set(char *arg, char *equals)
 	printf("%s: %d\n", arg, shrink_conf_set(arg, equals + 1));
 }
 
+static void list_keys(void)
+{
+	struct shrink_conf_entry e;
+
+	for (unsigned int i = 0; !shrink_conf_entry(i, &e); i++)
+		puts(e.name);
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -38,6 +46,8 @@ int main(int argc, char **argv)
 
 		if (!strcmp(argv[i], "secure"))
 			printf("secure=%lu\n", getauxval(AT_SECURE));
+		else if (!strcmp(argv[i], "keys"))
+			list_keys();
 		else if (!strcmp(argv[i], "errors"))
 			printf("errors=%d\n", shrink_conf_errors(NULL, 0));
 		else if (equals)
