@@ -321,7 +321,7 @@ static unsigned long next_batch(const struct shrink_pass *pass, const struct shr
 	return (unsigned long)(sl->total_scan < sl->batch ? sl->total_scan : sl->batch);
 }
 
-enum slice_end { SLICE_DONE, SLICE_STOP, SLICE_OVER };
+enum slice_end { SLICE_DONE, SLICE_STOP, SLICE_OVER, SLICE_ASKED };
 
 static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_impl *s, int nid,
 				   struct shrink_slice *sl, unsigned long *freed)
@@ -371,7 +371,7 @@ static enum slice_end post_batches(struct shrink_pass *pass, struct shrinker_imp
 	bytes = shrink_mul_div(n, shrinker_object_bytes(s), 1);
 	pass->asked_bytes = shrink_add_u64(pass->asked_bytes, bytes);
 	if (!shrink_owner_post(s, nid, n, pass))
-		return SLICE_STOP;
+		return SLICE_ASKED;
 	pass->posted_bytes = shrink_add_u64(pass->posted_bytes, bytes);
 	shrink_arith_charge(sl, n);
 	return SLICE_DONE;
@@ -421,6 +421,8 @@ static long what_is_left(struct shrink_pass *pass, struct shrinker_node *slot,
 	if (end == SLICE_OVER && pass->met)
 		shrink_arith_forgo(sl);
 	else if (end == SLICE_STOP && stopped_before(pass, slot))
+		shrink_arith_forgo(sl);
+	else if (end == SLICE_ASKED && pass->goal) /* the request that waits is for this */
 		shrink_arith_forgo(sl);
 	return shrink_arith_end(sl);
 }
