@@ -63,18 +63,21 @@ static unsigned int hot_shared(struct shrink_pool *pool, size_t offset, unsigned
 	return hot;
 }
 
+/* @length: no mark beyond it is read, whatever the bits say: the slab may be given
+ * up and cut anew while we look. */
 static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_class_geometry *g,
-				struct pool_slab *slab, size_t offset)
+				struct pool_slab *slab, size_t offset, size_t length)
 {
 	struct pool_places places = pool_places(pool, slab, g->nr);
 	unsigned int hot = 0;
 
 	for (unsigned int w = 0; w < places.words; w++) {
 		for (uint64_t bits = load_relaxed(&places.alloc[w]); bits; bits &= bits - 1) {
-			size_t place = w * 64 + (unsigned int)__builtin_ctzll(bits);
+			size_t at = (w * 64 + (size_t)__builtin_ctzll(bits)) * g->size;
 
-			hot += (unsigned int)shrink_fast_test_clear(
-				pool_mark_at(pool, offset + place * g->size));
+			if (at >= length)
+				return hot;
+			hot += (unsigned int)shrink_fast_test_clear(pool_mark_at(pool, offset + at));
 		}
 	}
 	return hot;
@@ -85,13 +88,16 @@ static unsigned int look(struct shrink_pool *pool, const struct shrink_class_geo
 			 struct pool_slab *slab)
 {
 	size_t offset = pool_slab_offset(pool, slab);
+	size_t length = shrink_min_u64((size_t)1 << g->stride,
+				       EXTENT_SIZE - (offset & (EXTENT_SIZE - 1)));
 	unsigned int marks, heat = load_relaxed(&slab->heat);
 
 	if (g->size && g->size < 1u << MARK_SHIFT) {
-		marks = (unsigned int)(g->length >> MARK_SHIFT);
+		marks = (unsigned int)(length >> MARK_SHIFT);
 		heat = shrink_heat_next(heat, hot_shared(pool, offset, marks), marks);
 	} else {
-		heat = shrink_heat_next(heat, hot_objects(pool, g, slab, offset), g->nr);
+		heat = shrink_heat_next(heat, hot_objects(pool, g, slab, offset, length),
+					g->nr);
 	}
 	store_relaxed(&slab->heat, (uint8_t)heat);
 	return heat;
