@@ -61,7 +61,7 @@ struct shrinker_stats {
 	int64_t nr_deferred;      /**< work put off, objects */
 	uint64_t last_count;      /**< what count last said, objects */
 	uint64_t object_size;     /**< given, or learned */
-	uint64_t scan_usec;       /**< time in scans */
+	uint64_t scan_usec;       /**< time in scans, but those of shrink_slab() itself */
 	uint64_t scan_usec_max;
 	uint64_t posted_objects;  /**< asked of the owner, unanswered */
 };

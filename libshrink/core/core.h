@@ -189,6 +189,7 @@ struct shrink_pass {
 	bool direct_only;                /* scan only SHRINKER_DIRECT; others STOP */
 	uint64_t event;                  /* one notice; 0 = raw pass: pure arithmetic */
 	uint64_t id;                     /* this pass; owners take one each */
+	bool raw;                        /* shrink_slab() itself: scans are not timed */
 	/* byte goal: 0 = none, arithmetic untouched */
 	uint64_t goal;                   /* bytes wanted of this pass */
 	uint64_t yield;                  /* bytes the plan predicts at this priority */
@@ -206,6 +207,9 @@ struct shrink_pass {
 	uint64_t scanned, freed, freed_bytes, self_bytes;
 	uint64_t pending_bytes, posted_bytes;
 	uint64_t refused_bytes;          /* left out for want of SHRINK_GFP_LOCK */
+	struct {                         /* of these, in the totals already */
+		uint64_t scanned, freed, freed_bytes;
+	} told;
 };
 
 #define SHRINK_MISUSE_COUNT 1u    /* count over LONG_MAX */
@@ -220,6 +224,9 @@ struct shrink_pass {
 unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s, int nid);
 /* What count says less keep, weighted and bounded: 0, SHRINK_EMPTY or objects. */
 unsigned long shrink_slice_count(struct shrink_pass *pass, struct shrinker_impl *s, int nid);
+/* Adds what the pass has done since last time to the totals: once per pass, since
+ * every locked access is a good part of what a visit costs. */
+void shrink_pass_tell(struct shrink_pass *pass);
 /* One scan call with its bounds, times and counters; used by owners too. Returns
  * objects freed or SHRINK_STOP. */
 unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *s,

@@ -287,6 +287,7 @@ long shrink_owner_run(struct shrink_owner *o, uint64_t budget_usec)
 		    !shrink_gate_pass(pass.generation))
 			break;
 	}
+	shrink_pass_tell(&pass);
 	close_request(o);
 	shrink_gate_exit();
 	return (long)pass.freed;

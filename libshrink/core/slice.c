@@ -205,10 +205,19 @@ static void account_freed(struct shrink_pass *pass, struct shrinker_impl *s,
 		pass->self_bytes += bytes;
 		add_u64(&shrink_core_stats.self_bytes, bytes);
 	}
+	pass->freed += freed;
 	add_u64(&slot->freed, freed);
 	add_u64(&slot->freed_bytes, bytes);
-	add_u64(&shrink_core_stats.freed, freed);
-	add_u64(&shrink_core_stats.freed_bytes, bytes);
+}
+
+void shrink_pass_tell(struct shrink_pass *pass)
+{
+	add_u64(&shrink_core_stats.scanned, pass->scanned - pass->told.scanned);
+	add_u64(&shrink_core_stats.freed, pass->freed - pass->told.freed);
+	add_u64(&shrink_core_stats.freed_bytes, pass->freed_bytes - pass->told.freed_bytes);
+	pass->told.scanned = pass->scanned;
+	pass->told.freed = pass->freed;
+	pass->told.freed_bytes = pass->freed_bytes;
 }
 
 static void account_time(struct shrinker_node *slot, uint64_t nsec)
@@ -232,20 +241,39 @@ static void bound_scanned(struct shrinker_impl *s, struct shrinker_node *slot,
 	sc->nr_scanned = sc->nr_to_scan;
 }
 
-unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *s,
-				struct shrink_control *sc)
+static unsigned long call_scan(struct shrink_pass *pass, struct shrinker_impl *s,
+			       struct shrink_control *sc)
 {
-	struct shrinker_node *slot = shrinker_slot(s, sc->nid);
+	unsigned long freed;
+
+	callback_begin(pass, s);
+	freed = s->pub.scan_objects(&s->pub, sc);
+	callback_end(pass, s);
+	return freed;
+}
+
+/* Rounds are timed; a raw pass, where nobody waits for the figures, is not: two
+ * looks at the clock cost as much as all the rest of a short visit. */
+static unsigned long timed_scan(struct shrink_pass *pass, struct shrinker_impl *s,
+				struct shrinker_node *slot, struct shrink_control *sc)
+{
 	uint64_t begin = shrink_os_clock_real();
 	unsigned long freed;
 
 	if (!pass->first_scan)
 		pass->first_scan = shrink_os_clock();
-	callback_begin(pass, s);
-	freed = s->pub.scan_objects(&s->pub, sc);
-	callback_end(pass, s);
-
+	freed = call_scan(pass, s, sc);
 	account_time(slot, shrink_os_clock_real() - begin);
+	return freed;
+}
+
+unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *s,
+				struct shrink_control *sc)
+{
+	struct shrinker_node *slot = shrinker_slot(s, sc->nid);
+	unsigned long freed;
+
+	freed = pass->raw ? call_scan(pass, s, sc) : timed_scan(pass, s, slot, sc);
 	add_u64(&slot->scans, 1);
 	account_pending(pass, s, slot, sc);
 	if (freed == SHRINK_STOP) {
@@ -263,10 +291,8 @@ unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *
 		misuse(s, slot, SHRINK_MISUSE_MORE);
 	bound_scanned(s, slot, sc, freed);
 	account_freed(pass, s, slot, sc, freed);
-	pass->freed += freed;
 	pass->scanned += sc->nr_scanned;
 	add_u64(&slot->scanned, sc->nr_scanned);
-	add_u64(&shrink_core_stats.scanned, sc->nr_scanned);
 	return freed;
 }
 

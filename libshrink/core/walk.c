@@ -67,6 +67,7 @@ unsigned long shrink_walk(struct shrink_pass *pass)
 	pass->gfp_mask &= ~shrink_context.deny;
 	atomic_fetch_add_explicit(&shrink_core_stats.passes, 1, memory_order_relaxed);
 	walk(pass, visit_slice, &freed);
+	shrink_pass_tell(pass);
 	return freed;
 }
 
@@ -111,6 +112,7 @@ static unsigned long raw_pass(struct shrink_pass *pass)
 		return 0;
 	if (!shrink_gate_enter())
 		return 0;
+	pass->raw = true;
 	freed = shrink_walk(pass);
 	shrink_gate_exit();
 	return freed;
