@@ -149,6 +149,9 @@ void shrink_gate_exit(void);
 /* Between two shrinkers: waits while a fork is under way; false = the process
  * has become another, or passive: end the walk. @generation from enter. */
 bool shrink_gate_pass(unsigned int generation);
+/* Between two batches: false = stopped meanwhile, or the child of a fork made
+ * inside the callback. Does not wait. */
+bool shrink_gate_goes_on(unsigned int generation);
 unsigned int shrink_gate_generation(void);
 void shrink_gate_open(void);            /* shrinkers become active */
 /* Passive from now on; waits up to @usec for walks to end; false = some go on. */

@@ -109,6 +109,11 @@ bool shrink_gate_pass(unsigned int generation)
 	return atomic_load(&state) == (generation | OPEN);
 }
 
+bool shrink_gate_goes_on(unsigned int generation)
+{
+	return (atomic_load_explicit(&state, memory_order_relaxed) & ~FORKING) == (generation | OPEN);
+}
+
 void shrink_gate_open(void)
 {
 	atomic_fetch_or(&state, OPEN);

@@ -238,7 +238,8 @@ static void answer(struct shrink_owner *o, struct shrink_pass *pass, struct shri
 			give_back(o, slot, n);
 			return;
 		}
-		if (shrinker_dying(s) || (pass->deadline && shrink_os_clock() >= pass->deadline))
+		if (shrinker_dying(s) || !shrink_gate_goes_on(pass->generation) ||
+		    (pass->deadline && shrink_os_clock() >= pass->deadline))
 			return;
 	}
 }

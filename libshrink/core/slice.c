@@ -301,7 +301,9 @@ static bool pass_over(struct shrink_pass *pass)
 {
 	if (pass->stopped)
 		return true;
-	if (pass->enough && pass->enough(pass))
+	if (!shrink_gate_goes_on(pass->generation))
+		pass->stopped = true;
+	else if (pass->enough && pass->enough(pass))
 		pass->stopped = true;
 	else if (pass->deadline && shrink_os_clock() >= pass->deadline)
 		pass->stopped = true;
