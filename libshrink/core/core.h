@@ -169,7 +169,7 @@ int shrink_core_fork_arm(void);
 int shrink_core_nr_nodes(void);
 void shrink_core_nodes_reset(void);     /* tests: ask the tunable again */
 
-/* ---- slice.c: one visit */
+/* ---- slice.c, callback.c: one visit, and the calls it makes */
 /* Says on which callback a worker is, for whoever looks whether it is stuck. */
 struct shrink_ticker {
 	_Atomic uint64_t ticks;                   /* callbacks begun and ended */
@@ -221,6 +221,9 @@ struct shrink_pass {
 #define SHRINK_MISUSE_ENDLESS 8u  /* nr_scanned 0 for ever */
 #define SHRINK_MISUSE_MORE 16u    /* freed more than it counted */
 #define SHRINK_MISUSE_SCANNED 32u /* nr_scanned over LONG_MAX */
+
+/* Counts it, and reports it the first time. */
+void shrink_misuse(struct shrinker_impl *s, struct shrinker_node *slot, unsigned int kind);
 
 /* One visit: count, scan in batches, defer. Objects freed, or SHRINK_EMPTY. The
  * caller holds a reference and is inside the gate. */
