@@ -101,8 +101,12 @@ void room_put(struct item *it)
 
 /*
  * Size classes are the pool's. It does not list them, so they are learned from
- * what it says an object can hold; there are few, and each is learned once.
+ * what it says an object can hold; there are few, and each is learned once. Where
+ * an object has pages of its own there are as many sizes as pages: these are
+ * taken together, up to the next power of two.
  */
+#define SHARED_MAX ((size_t)32 << 10)
+
 static size_t class_bytes[CLASSES];
 
 size_t room_class_bytes(unsigned int cls)
@@ -112,14 +116,19 @@ size_t room_class_bytes(unsigned int cls)
 
 static unsigned int class_of(size_t usable)
 {
+	size_t bytes = SHARED_MAX;
 	unsigned int cls;
 
+	if (usable <= SHARED_MAX)
+		bytes = usable;
+	while (bytes < usable)
+		bytes *= 2;
 	for (cls = 0; cls < CLASSES - 1; cls++) {
 		size_t seen = 0;
 
-		if (__atomic_compare_exchange_n(&class_bytes[cls], &seen, usable, 0,
+		if (__atomic_compare_exchange_n(&class_bytes[cls], &seen, bytes, 0,
 						__ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-		    seen == usable)
+		    seen == bytes)
 			break;
 	}
 	return cls;
@@ -139,7 +148,7 @@ static unsigned int class_for(size_t size)
 	return best;
 }
 
-/* Evicts one item of class @cls from the shard; bytes freed. */
+/* Evicts one item of class @cls from the shard; the bytes of its place. */
 static size_t replace_in(struct shard *s, unsigned int cls)
 {
 	struct item *it;
@@ -147,12 +156,11 @@ static size_t replace_in(struct shard *s, unsigned int cls)
 
 	pthread_mutex_lock(&s->lock);
 	it = shard_victim(s, cls, LOOKS);
-	if (it) {
+	if (it)
 		shard_unlink(s, it);
-		bytes = room_class_bytes(cls);
-	}
 	pthread_mutex_unlock(&s->lock);
 	if (it) {
+		bytes = shrink_pool_usable(pool, it);
 		room_put(it);
 		count(&counters.replaced);
 	}
@@ -164,11 +172,11 @@ static size_t replace_in(struct shard *s, unsigned int cls)
 static size_t replace_same(uint32_t hash, size_t size)
 {
 	unsigned int cls = class_for(size);
-	size_t bytes = 0;
+	size_t freed = 0;
 
-	for (unsigned int i = 0; cls < CLASSES && !bytes && i < SHARDS; i++)
-		bytes = replace_in(table_shard(hash + i), cls);
-	return bytes;
+	for (unsigned int i = 0; cls < CLASSES && freed < size && i < SHARDS; i++)
+		freed += replace_in(table_shard(hash + i), cls);
+	return freed;
 }
 
 /* Items of any class until @want bytes are free in this shard. */
@@ -200,7 +208,9 @@ static size_t replace_other(uint32_t hash, size_t size)
 
 static bool replace(uint32_t hash, size_t size)
 {
-	return replace_same(hash, size) != 0 || replace_other(hash, size) >= size;
+	size_t freed = replace_same(hash, size);
+
+	return freed >= size || freed + replace_other(hash, size - freed) >= size;
 }
 
 /* What to do when the pool has no memory: the ceiling is reached, or the system

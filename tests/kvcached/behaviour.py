@@ -299,6 +299,35 @@ def test_ceiling():
     tap.ok(status == 0, "-m 16: ends with 0", f"status {status}")
 
 
+def test_budget():
+    """A budget instead of a memory group works for anybody, anywhere: both caches
+    give way, the rest stays whole."""
+    budget = 64 << 20
+    server = Kvcached("-t", "2", env={"LIBSHRINK_CONF": f"rss_budget:{budget}"})
+    c, rng, stored = Client(server.port), random.Random(4), 0
+    for i in range(0, 20000, 100):
+        dialogue(server.port, b"get " + b" ".join(b"none%d" % j for j in range(i, i + 100)) + b"\r\n")
+    misses = int(stats(server.port)["negative_entries"])
+    most = 0
+    for i in range(25000):
+        stored += c.set(b"g%d" % i, sealed(rng, int(64 * 1024 ** (rng.random())))) == b"STORED"
+        if i % 500 == 0:
+            most = max(most, rss(server.process.pid))
+    found = [v for i in range(25000) if (v := c.get(b"g%d" % i)) is not None]
+    shrink = {k: int(v) for k, v in stats(server.port, "shrink").items() if v.isdigit()}
+    tap.ok(server.alive() and stored > 20000 and len(found) > 1000 and all(map(intact, found)),
+           "a budget of 64 MiB: storing goes on, and what is kept is whole",
+           f"{stored} of 25000 stored, {len(found)} found, intact {all(map(intact, found))}")
+    tap.ok(most < budget + (16 << 20), "the budget is kept", f"at most {most >> 20} MiB resident")
+    tap.ok(misses > 10000 and shrink["rounds"] > 0 and shrink["cache:items:freed_bytes"] > 0 and
+           shrink["cache:negative:freed_objects"] > 0, "both caches gave way",
+           f"{misses} misses", *(f"{k} {v}" for k, v in shrink.items() if "cache" in k or k == "rounds"))
+    tap.ok(shrink["misuses"] == 0 and shrink["pending_bytes"] == 0, "no misuse, nothing left pending", str(shrink))
+    c.close()
+    status = server.stop()
+    tap.ok(status == 0, "with a budget: ends with 0", f"status {status}")
+
+
 def test_options(server):
     def status(*args):
         return subprocess.run([KVCACHED, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30).returncode
@@ -346,6 +375,7 @@ def main():
         test(server)
     tap.ok(server.alive() and server.stop() == 0, "the server lived through all of it")
     test_ceiling()
+    test_budget()
     test_end(signal.SIGTERM, True)
     test_end(signal.SIGINT, False)
     tap.done()

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+"""kvcached in a real memory group: it takes what there is, is not killed, gives
+back when a neighbour wants half of it, and never hands out a wrong byte."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import KVCACHED, TOP_BUILD, Kvcached, Tap, skip_all, stats
+
+KVLOAD = os.path.join(TOP_BUILD, "tools", "kvload", "kvload")
+KVHOG = os.path.join(TOP_BUILD, "tools", "kvload", "kvhog")
+LIMIT = 192 << 20
+KEYS = 80000  # 9.2 KiB each on average: four times the limit
+FILL_SECONDS, READ_SECONDS, HOG_AFTER = 20, 8, 2
+HOG_RATE = str(500 << 20)  # a second; the demo has it at full speed, which is a race by nature
+
+tap = Tap()
+
+
+def own_folder(controller):
+    """This process's folder in the v1 hierarchy of a controller, or in v2 for ""."""
+    with open("/proc/self/cgroup") as groups, open("/proc/self/mountinfo") as mounts:
+        paths = {c: path for _, cs, path in (line.rstrip("\n").split(":", 2) for line in groups) for c in cs.split(",")}
+        for line in mounts:
+            head, tail = line.split(" - ")
+            root, point = head.split()[3:5]
+            kind, _, options = tail.split()[:3]
+            if controller not in paths or kind != ("cgroup" if controller else "cgroup2"):
+                continue
+            if not controller or controller in options.split(","):
+                path = paths[controller]
+                return point + (path if root == "/" else path.removeprefix(root))
+    return None
+
+
+class Group:
+    """A limited memory group of our own, v1 or v2; `reason` says why not."""
+
+    def __init__(self, limit):
+        self.folder = self.reason = None
+        for controller, limit_file, swap in (("memory", "memory.limit_in_bytes", ("memory.swappiness", "0")),
+                                             ("", "memory.max", ("memory.swap.max", "0"))):
+            parent = own_folder(controller)
+            if not parent:
+                continue
+            folder = os.path.join(parent, f"kvcached-test.{os.getpid()}")
+            try:
+                os.mkdir(folder)
+            except OSError as error:
+                self.reason = f"no group can be made in {parent}: {error.strerror}"
+                continue
+            self.folder = folder
+            try:
+                self.write(limit_file, str(limit))
+                self.limit = int(self.read(limit_file))
+            except (OSError, ValueError):
+                self.limit = 0
+            if self.limit == limit:
+                self.v1 = bool(controller)
+                try:
+                    self.write(*swap)
+                except OSError:
+                    pass
+                return
+            self.remove()
+            self.reason = f"the limit does not take in {parent}"
+        self.reason = self.reason or "no memory controller"
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w") as f:
+            f.write(text)
+
+    def read(self, name):
+        with open(os.path.join(self.folder, name)) as f:
+            return f.read()
+
+    def prefix(self, score):
+        """A shell that enters the group and becomes the program."""
+        script = f"echo 0 >'{self.folder}/cgroup.procs' && echo {score} >/proc/self/oom_score_adj && exec \"$@\""
+        return ["sh", "-c", script, "sh"]
+
+    def oom_kills(self):
+        text = self.read("memory.oom_control" if self.v1 else "memory.events")
+        return int(dict(line.split() for line in text.splitlines()).get("oom_kill", 0))
+
+    def usage(self):
+        return int(self.read("memory.usage_in_bytes" if self.v1 else "memory.current"))
+
+    def remove(self):
+        for _ in range(100):
+            try:
+                os.rmdir(self.folder)
+                break
+            except OSError:
+                time.sleep(0.05)
+        self.folder = None
+
+
+def figures(port):
+    """The numbers of "stats shrink" and "stats"."""
+    every = {**stats(port), **stats(port, "shrink")}
+    return {k: int(v) for k, v in every.items() if v.lstrip("-").isdigit()}
+
+
+def load(server, group):
+    """Starts the load, the neighbour in its middle; returns the load's totals and
+    figures from before, during and after the neighbour."""
+    process = subprocess.Popen(
+        [KVLOAD, "-s", f"127.0.0.1:{server.port}", "-t", "1", "-c", "8", "-k", str(KEYS), "-F", str(FILL_SECONDS),
+         "-S", str(READ_SECONDS), "-r", "8000", "-z", "0.9", "-i", "250", "-g", group.folder],
+        stdout=subprocess.PIPE, text=True)
+    seen, hog, reading_from, line = [], None, None, None
+    for text in process.stdout:
+        line = json.loads(text)
+        if line["type"] != "tick" or line["phase"] != "read":
+            continue
+        reading_from = reading_from or line["t"]
+        if not hog and line["t"] - reading_from >= HOG_AFTER:
+            seen.append(figures(server.port))
+            hog = subprocess.Popen([*group.prefix(1000), KVHOG, "-b", str(LIMIT // 2), "-r", HOG_RATE, "-H", "1500"],
+                                   stdout=subprocess.PIPE, text=True)
+            out, _ = hog.communicate(timeout=60)
+            seen.append(figures(server.port) if server.alive() else {})
+    process.wait(60)
+    seen.append(figures(server.port) if server.alive() else {})
+    return line, seen, hog.returncode if hog else None, out if hog else ""
+
+
+def test_pressure(group):
+    server = Kvcached("-t", "2", "-m", "auto", prefix=group.prefix(500))
+    try:
+        totals, (before, during, after), hog_status, hog_out = load(server, group)
+        kills = group.oom_kills()
+        print(f"# {totals}")
+        print("# hog:", *(line for line in hog_out.splitlines() if "full" in line))
+        for name, f in (("before", before), ("with the neighbour", during), ("after", after)):
+            print(f"# {name}:", {k: f.get(k) for k in (
+                "curr_items", "bytes", "rounds", "freed_bytes", "returned_bytes", "pool:resident_bytes", "pool:evicted_bytes",
+                "store:replaced", "store:refused", "cache:negative:freed_objects")})
+        if not tap.ok(kills == 0 and server.alive(), "not killed: filled to four times the limit, a neighbour takes half",
+                      f"{kills} OOM kills"):
+            return
+        tap.ok(totals["bad"] == 0 and totals["garbled"] == 0 and totals["hits"] > 1000, "every value got back carries its checksum",
+               f"{totals['bad']} bad, {totals['garbled']} garbled of {totals['hits']}")
+        tap.ok(before["pool:resident_bytes"] > LIMIT * 6 // 10, "before, the cache had most of the limit",
+               str(before["pool:resident_bytes"]))
+        tap.ok(hog_status == 0 and '"full"' in hog_out, "the neighbour got its half", f"status {hog_status}", hog_out)
+        given = before["pool:resident_bytes"] - during["pool:resident_bytes"]
+        tap.ok(given > LIMIT // 4, "the cache gave memory back", f"{given} bytes")
+        evicted = after["pool:evicted_bytes"] - before["pool:evicted_bytes"]
+        returned = after["returned_bytes"] - before["returned_bytes"]
+        tap.ok(returned >= evicted * 8 // 10, "at least 0.8 byte is returned per byte evicted", f"{returned} of {evicted}")
+        tap.ok(after["pool:resident_bytes"] > during["pool:resident_bytes"], "the cache grows again afterwards",
+               f"{during['pool:resident_bytes']} -> {after['pool:resident_bytes']}")
+        tap.ok(after["misuses"] == 0 and after["overruns"] == 0 and after["pending_bytes"] == 0, "no misuse, no overrun, nothing left pending",
+               *(f"{k} {after[k]}" for k in ("misuses", "overruns", "pending_bytes")))
+    finally:
+        status = server.stop()
+    tap.ok(status == 0, "a clean end", f"status {status}")
+
+
+def main():
+    for program in (KVCACHED, KVLOAD, KVHOG):
+        if not os.path.exists(program):
+            skip_all(f"{program} is not built")
+    try:
+        with open("/proc/sys/vm/panic_on_oom") as f:
+            if f.read().strip() == "2":
+                skip_all("vm.panic_on_oom is 2: too dangerous")
+    except OSError:
+        pass
+    group = Group(LIMIT)
+    if not group.folder:
+        skip_all(group.reason)
+    try:
+        test_pressure(group)
+    finally:
+        group.remove()
+    tap.done()
+
+
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(99))
+main()
