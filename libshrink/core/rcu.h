@@ -10,6 +10,8 @@
 #ifndef SHRINK_CORE_RCU_H
 #define SHRINK_CORE_RCU_H
 
+#include <pthread.h>
+#include <signal.h>
 #include <urcu/urcu-bp.h>
 
 #if defined(__SANITIZE_THREAD__)
@@ -47,6 +49,24 @@ static inline void shrink_rcu_synchronize(void)
 {
 	urcu_bp_synchronize_rcu();
 	SHRINK_RCU_ACQUIRE();
+}
+
+/*
+ * In the child of fork(): readers of the parent's other threads are ghosts, for
+ * which a grace period would wait for ever. They may be another library's. Its
+ * urcu_bp_before_fork() may or may not have been called, by whom we cannot know,
+ * and twice would deadlock; so only this half is called: it drops the ghosts and
+ * unlocks what nobody else in this process can hold. Where the other user calls
+ * it too, the second time finds nothing to do. It also sets the signal mask to
+ * what the first half had saved, which is undone here.
+ */
+static inline void shrink_rcu_fork_child(void)
+{
+	sigset_t mask;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	urcu_bp_after_fork_child();
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 #endif /* SHRINK_CORE_RCU_H */

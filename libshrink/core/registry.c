@@ -230,6 +230,7 @@ void shrink_registry_fork_child(void)
 {
 	struct shrinker_impl *next, *dead = NULL;
 
+	shrink_rcu_fork_child();
 	pthread_cond_init(&ended, NULL);
 	for (struct shrinker_impl *s = atomic_load(&head); s; s = next) {
 		long own = s == shrink_context.current;
