@@ -41,6 +41,32 @@ static void test_objects(void)
 	pool_cache_close(&c);
 }
 
+/* Where a predecessor left its bytes, freed or evicted, a new object begins with
+ * zeros all the same. */
+static void test_zero_head(void)
+{
+	static const unsigned char zeros[SHRINK_POOL_HEAD];
+	struct pool_cache c;
+	unsigned int dirty = 0;
+
+	pool_cache_open(&c, 2000, 0);
+	for (int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < c.nr; i++) {
+			size_t size = 16 + (size_t)i % 50 * 100 + (i % 100 ? 0 : 40000);
+			void *p = shrink_pool_alloc(c.pool, size);
+
+			CU_ASSERT_FATAL(p != NULL);
+			dirty += memcmp(p, zeros, sizeof(zeros)) != 0;
+			memset(p, 0xff, size);
+			c.objects[i] = p;
+		}
+		for (unsigned int i = 0; i < c.nr; i++)
+			shrink_pool_free(c.pool, c.objects[i]);
+	}
+	ASSERT_INT(dirty, 0);
+	pool_cache_close(&c);
+}
+
 static void test_refusals(void)
 {
 	struct shrink_pool_options o = {.object_max = 5 * MIB};
@@ -275,6 +301,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"objects of all sizes, account exact", test_objects},
+		{"a new object begins with zeros", test_zero_head},
 		{"each misuse has its errno", test_refusals},
 		{"creation survives every failing allocation", test_create_fails},
 		{"max_bytes and the reserve hold", test_bounds},
