@@ -77,7 +77,8 @@ static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_cl
 
 			if (at >= length)
 				return hot;
-			hot += (unsigned int)shrink_fast_test_clear(pool_mark_at(pool, offset + at));
+			hot += (unsigned int)shrink_fast_test_clear(
+				pool_mark_at(pool, offset + at));
 		}
 	}
 	return hot;

@@ -51,6 +51,16 @@ static struct pool_slab *large_kept(struct shrink_pool *pool, struct pool_class 
 	return slab;
 }
 
+/* Objects are born in @slab from now on. */
+static void choose(struct shrink_pool *pool, struct pool_class *class, struct pool_slab *slab)
+{
+	uint32_t pages = load_relaxed(&slab->pages);
+
+	store_relaxed(&slab->stamp, add_relaxed(&pool->clock, pages) + pages);
+	if (class->geo.size) /* a large one is full with the object it was made for */
+		class->current = slab;
+}
+
 /* Gives the class a current slab with a free place. */
 static struct pool_slab *refill(struct shrink_pool *pool, unsigned int index, unsigned int pages)
 {
@@ -66,9 +76,7 @@ static struct pool_slab *refill(struct shrink_pool *pool, unsigned int index, un
 			return NULL;
 		activate(pool, index, slab, pages);
 	}
-	store_relaxed(&slab->stamp, add_relaxed(&pool->clock, pages) + pages);
-	if (class->geo.size)
-		class->current = slab;
+	choose(pool, class, slab);
 	return slab;
 }
 
@@ -199,6 +207,20 @@ static int take_out(struct shrink_pool *pool, struct pool_class *class, struct p
 	return 1;
 }
 
+/* A slab that was full has a free place, and none is at hand: it is the densest
+ * there can be, and warm. Spares the lists where a full cache replaces objects. */
+static int reuse_at_once(struct shrink_pool *pool, struct pool_class *class,
+			 struct pool_slab *slab)
+{
+	unsigned int nr = class->geo.nr;
+
+	if (load_relaxed(&slab->live) + 1u != nr || nr < QUARTERS ||
+	    (class->current && load_relaxed(&class->current->live) != nr))
+		return 0;
+	choose(pool, class, slab);
+	return 1;
+}
+
 static enum aftermath free_locked(struct shrink_pool *pool, struct pool_slab *slab, uint32_t tag,
 				  size_t offset)
 {
@@ -217,7 +239,7 @@ static enum aftermath free_locked(struct shrink_pool *pool, struct pool_slab *sl
 	class->live_bytes -= pool_object_size(pool, class, slab);
 	if (!live)
 		return emptied(pool, class, slab, tag);
-	if ((tag & 0xff) == SLAB_ACTIVE)
+	if ((tag & 0xff) == SLAB_ACTIVE && !reuse_at_once(pool, class, slab))
 		shrink_pool_list_put(pool, class, slab);
 	return NOTHING;
 }
