@@ -265,5 +265,5 @@ void shrink_conf_fork_parent(void)
 
 void shrink_conf_fork_child(void)
 {
-	pthread_mutex_init(&shrink_conf_lock, NULL);
+	pthread_mutex_unlock(&shrink_conf_lock);
 }
