@@ -29,35 +29,50 @@ for arg; do
 	esac
 done
 
+tty=
+[ -t 1 ] && tty=1
 passed=0 failed=0 skipped=0
 failures=()
 
-# collect LABEL DIR: adds up what automake's TAP driver left in DIR's .trs files
+# collect LABEL DIR: adds up what automake's TAP driver left in DIR's .trs files,
+# and takes the names of what failed from the output
 collect() {
-	local label=$1 dir=$2 trs line result name
+	local label=$1 dir=$2 trs result
 
 	while IFS= read -r trs; do
-		while IFS= read -r line; do
-			result=${line#:test-result: }
-			name=${result#* }
-			result=${result%% *}
+		while read -r _ result; do
 			case $result in
 			PASS | XFAIL) passed=$((passed + 1)) ;;
 			SKIP) skipped=$((skipped + 1)) ;;
-			*)
-				failed=$((failed + 1))
-				trs=${trs#"$dir"/}
-				failures+=("$label${trs%.trs}: $result $name")
-				;;
+			*) failed=$((failed + 1)) ;;
 			esac
 		done < <(grep '^:test-result: ' "$trs")
 	done < <(results "$dir")
+	while IFS= read -r result; do
+		failures+=("$label$result")
+	done < <(grep -E '^(FAIL|ERROR|XPASS): ' "$dir/check.log")
 }
 
 # Other builds lie inside build/: each counts its own only.
 results() {
 	find "$1" -mindepth 1 -type d -exec test -e '{}/config.status' \; -prune -o \
 		-name '*.trs' -print | sort
+}
+
+# What failed, as it fails, and on a terminal how far it is.
+watch_tests() {
+	local line n=0
+
+	while IFS= read -r line; do
+		case $line in
+		FAIL:* | ERROR:* | XPASS:*) printf '%s%s\n' "${tty:+$'\r\e[K'}" "$line" ;;
+		PASS:* | SKIP:* | XFAIL:*) ;;
+		*) continue ;;
+		esac
+		n=$((n + 1))
+		[ -z "$tty" ] || printf '\r\e[K%d tests' "$n"
+	done
+	[ -z "$tty" ] || printf '\r\e[K'
 }
 
 # run_tests LABEL DIR make-arguments...: results of an earlier run go first, so
@@ -68,8 +83,7 @@ run_tests() {
 	shift 2
 	results "$dir" | while IFS= read -r trs; do rm -f "$trs" "${trs%.trs}.log"; done
 	say "make ${dir#"$top"/} $1"
-	make -C "$dir" "$@" </dev/null >"$dir/check.log" 2>&1 || rc=$?
-	grep -E '^(FAIL|ERROR|XPASS): ' "$dir/check.log"
+	make -C "$dir" "$@" </dev/null 2>&1 | tee "$dir/check.log" | watch_tests || rc=$?
 	collect "$label" "$dir"
 	[ $rc = 0 ] || [ ${#failures[@]} -gt 0 ] || {
 		tail -n 40 "$dir/check.log"
