@@ -79,10 +79,18 @@ start_load() {
 	load_pid=$!
 }
 
+# The neighbour; its killing is told by status 9, not by a line of bash's.
 start_hog() {
 	(
-		group_enter 1000 || exit 126
-		exec "$built/tools/kvload/kvhog" -b $((limit / 2)) -H "$hog_hold_msec" -g "$group_dir"
+		trap 'kill "$pid" 2>/dev/null; wait "$pid"; exit 0' TERM
+		(
+			trap - TERM
+			group_enter 1000 || exit 126
+			exec "$built/tools/kvload/kvhog" -b $((limit / 2)) -H "$hog_hold_msec" -g "$group_dir"
+		) &
+		pid=$!
+		wait "$pid"
+		[ $? != 137 ] || exit 9
 	) >"$out/$1.hog.jsonl" 2>"$out/$1.hog.log" &
 	hog_pid=$!
 }
@@ -199,7 +207,7 @@ over_budget() {
 
 # Follows the load's lines until its last one, which stays in $line.
 follow() {
-	local run=$1 index=$2 n=0 hog_at=$((read_msec * 3 / 10)) type
+	local run=$1 index=$2 n=0 hog_at=$((read_msec / 4)) type
 
 	read_from=''
 	while IFS= read -r -u "$ticks" line; do
@@ -229,8 +237,8 @@ results() {
 	local run=$1 key restarts hog_killed=0
 
 	[ -z "$hog_pid" ] || {
-		wait "$hog_pid" 2>/dev/null
-		[ $? != 137 ] || hog_killed=1
+		wait "$hog_pid"
+		[ $? != 9 ] || hog_killed=1
 	}
 	hog_pid=''
 	for key in oom_kills limit_hits gets hits hit_rate bytes items max_usec p50_usec p99_usec bad \
@@ -250,7 +258,7 @@ run_one() {
 	local run=$1 index=$2 line='' read_from='' read_msec hog_hold_msec port over=0
 
 	printf -v read_msec '%.0f' "${seconds}e3"
-	hog_hold_msec=$((read_msec * 3 / 10))
+	hog_hold_msec=$((read_msec / 4))
 	if [ -z "$budget" ]; then
 		group_make "$limit" "libshrink-demo.$$" || die "the memory group went away: $group_reason"
 	fi

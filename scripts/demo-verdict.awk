@@ -50,8 +50,8 @@ function object(reason) {
 	against = against (against == "" ? "" : "; ") reason
 }
 
-# What libshrink is for: nobody killed, no value harmed, and more of the cache
-# kept than the size that is safe without it.
+# What libshrink is for: nobody killed, no value harmed, and more hits than with
+# the size that is safe without it.
 function judge(    r) {
 	r = "libshrink"
 	if (v[r, "oom_kills"] > 0 || v[r, "server_kills"] > 0 || v[r, "neighbour_kills"] > 0)
@@ -60,8 +60,6 @@ function judge(    r) {
 		object("values were harmed")
 	if (v[r, "hit_rate"] <= v["fixed", "hit_rate"])
 		object("the fixed size had the better hit rate")
-	if (v[r, "bytes"] <= v["fixed", "bytes"])
-		object("the fixed size kept the larger cache")
 	if (budget + 0 && v[r, "limit_hits"] > 0)
 		object("the budget was exceeded")
 	if (against != "")

@@ -34,7 +34,7 @@ figures in build/demo/. Installs and builds what is missing.
 END
 }
 
-limit_mib=512 seconds=13 rate=12000 seed=1
+limit_mib=512 seconds=13 rate=12000 seed=1 fills=4
 built='' out='' budget=''
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -48,7 +48,7 @@ while [ $# -gt 0 ]; do
 	--seed) seed=$2; shift ;;
 	--built) built=$2; shift ;;
 	--out) out=$2; shift ;;
-	--quick) limit_mib=128 seconds=2.4 ;;
+	--quick) limit_mib=192 seconds=3 fills=3 ;;
 	--budget) budget=1 ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
@@ -62,8 +62,8 @@ done
 [ "$limit_mib" -ge 96 ] || die "a limit below 96 MiB is less than the programs need"
 
 limit=$((limit_mib << 20))
-# The mean value is 9.2 KiB: four times what the group can hold.
-keys=$((limit_mib * 1024 * 4 * 10 / 92))
+# The mean value is 9.2 KiB: several times what the group can hold.
+keys=$((limit_mib * 1024 * fills * 10 / 92))
 
 check_machine() {
 	local available name

@@ -34,7 +34,7 @@ figure()
 
 is()
 {
-	[ "$(figure "$1" "$2")" "$3" "$4" ]
+	test "$(figure "$1" "$2")" "$3" "$4"
 }
 
 # Has every run of the demo with this process id taken its groups and servers away?
@@ -70,20 +70,24 @@ check "the plot is whole" grep -q '</svg>' "$out/demo.svg"
 check "the verdict is one line" [ "$(grep -c '^verdict: libshrink won' "$out/log")" = 1 ]
 check "no group and no server is left" nothing_left $pid
 
-# Ctrl-C in the middle of a run. A background process of a shell without job
-# control ignores SIGINT, hence the helper.
-set -m
-demo >"$out/log" 2>&1 </dev/null &
-pid=$!
-set +m
-tries=0
-until grep -q ' read ' "$out/log" || [ $tries -gt 100 ]; do
-	tries=$((tries + 1))
-	sleep 0.1
-done
-kill -INT $pid
-wait $pid
-status=$?
-check "SIGINT ends it as such" [ $status = 130 ]
-check "after SIGINT no group and no server is left" nothing_left $pid
+# Ctrl-C in the middle of a run. What a shell without job control starts in the
+# background ignores SIGINT, hence one with it. Says "pid status".
+interrupted()
+{
+	out=$out bash -c '
+		set -m
+		"$@" >"$out/log" 2>&1 </dev/null &
+		for ((i = 0; i < 200; i++)); do
+			grep -q " read " "$out/log" && break
+			sleep 0.1
+		done
+		kill -INT $!
+		wait $!
+		echo $! $?
+	' - bash "$top_srcdir/scripts/demo.sh" --quick --built "$top_builddir" --out "$out" \
+		2>/dev/null
+}
+set -- $(interrupted)
+check "SIGINT ends it as such" [ "$2" = 130 ]
+check "after SIGINT no group and no server is left" nothing_left "$1"
 done_testing
