@@ -85,7 +85,7 @@ bench_notice() {
 
 # The server idle and empty; then full at the watermark, with misses that want room.
 bench_threads() {
-	local line='' read_from='' pid keys=240000 seconds=12 rate=12000 seed=1 port
+	local line='' pid keys=240000 seconds=12 rate=12000 reads=144000 seed=1 port
 
 	[ -x "$server" ] || { say "left out: kvcached was not built" >&2; return; }
 	with_group 512 || return

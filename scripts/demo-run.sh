@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2154
 # One run of the demo: server, load, neighbour, live table. Sourced by demo.sh,
-# whose limit, budget, seconds, rate, seed, keys, server, built and out it uses.
+# whose limit, budget, seconds, rate, reads, seed, keys, server, built and out it uses.
 
 serve_pid='' hog_pid='' load_pid='' ticks=''
 tty=''
@@ -67,6 +67,9 @@ start_server() {
 start_load() {
 	local run=$1 where=()
 
+	# a number of reads, so that a machine that stands still for a moment takes
+	# none of them away; the time only bounds it
+
 	if [ -n "$group_dir" ]; then
 		where=(-g "$group_dir")
 		[ ! -r "$group_psi_dir/memory.pressure" ] || where+=(-p "$group_psi_dir/memory.pressure")
@@ -74,7 +77,7 @@ start_load() {
 		where=(-P "$(<"$out/server.pid")" -B "$limit")
 	fi
 	exec {ticks}< <(exec "$built/tools/kvload/kvload" -s "127.0.0.1:$port" -t 1 -c 16 \
-		-k "$keys" -F 30 -S "$seconds" -r "$rate" -z 0.9 -x "$seed" -i 250 "${where[@]}" \
+		-k "$keys" -F 30 -n "$reads" -S $((seconds * 3)) -r "$rate" -z 0.9 -x "$seed" -i 250 "${where[@]}" \
 		2>"$out/$run.load.log")
 	load_pid=$!
 }
@@ -179,16 +182,11 @@ table_row() {
 
 # progress RUN-INDEX: a quarter of a run is its fill
 progress() {
-	local index=$1 done_ width=40 bar now filled
+	local index=$1 done_ width=40 bar
 
 	[ -n "$tty" ] || return 0
-	value filled; filled=$REPLY
-	value t; now=$((10#${REPLY/./}))
-	if [ -z "$read_from" ]; then
-		done_=$((250 * filled / (keys + 1)))
-	else
-		done_=$((250 + 750 * (now - read_from) / read_msec))
-	fi
+	value filled
+	done_=$((250 * REPLY / (keys + 1) + 750 * gets / reads))
 	[ "$done_" -le 1000 ] || done_=1000
 	done_=$(((index * 1000 + done_) * width / 3000))
 	printf -v bar '%*s' "$done_" ''
@@ -205,22 +203,19 @@ over_budget() {
 	[ "$REPLY" -le "$limit" ] || over=$((over + 1))
 }
 
-# Follows the load's lines until its last one, which stays in $line.
+# Follows the load's lines until its last one, which stays in $line. After a
+# quarter of the reads comes the neighbour.
 follow() {
-	local run=$1 index=$2 n=0 hog_at=$((read_msec / 4)) type
+	local run=$1 index=$2 n=0 gets=0
 
-	read_from=''
 	while IFS= read -r -u "$ticks" line; do
 		printf '%s\n' "$line" >>"$out/$run.jsonl"
-		value type; type=$REPLY
-		[ "$type" = tick ] || return 0
-		value phase
-		if [ "$REPLY" = read ]; then
-			value t
-			: "${read_from:=$((10#${REPLY/./}))}"
-			[ -n "$hog_pid" ] || [ -z "$group_dir" ] ||
-				[ $((10#${REPLY/./} - read_from)) -lt $hog_at ] || start_hog "$run"
-		fi
+		value type
+		[ "$REPLY" = tick ] || return 0
+		value gets
+		gets=$((gets + REPLY))
+		[ -n "$hog_pid" ] || [ -z "$group_dir" ] || [ $gets -lt $((reads / 4)) ] ||
+			start_hog "$run"
 		[ -z "$budget" ] || over_budget
 		[ $((n++ % 4)) != 0 ] || table_row "$run"
 		progress "$index"
@@ -255,10 +250,8 @@ results() {
 
 # run_one NAME INDEX -m-VALUE LIBSHRINK_CONF
 run_one() {
-	local run=$1 index=$2 line='' read_from='' read_msec hog_hold_msec port over=0
+	local run=$1 index=$2 line='' hog_hold_msec=$((seconds * 250)) port over=0
 
-	printf -v read_msec '%.0f' "${seconds}e3"
-	hog_hold_msec=$((read_msec / 4))
 	if [ -z "$budget" ]; then
 		group_make "$limit" "libshrink-demo.$$" || die "the memory group went away: $group_reason"
 	fi

@@ -55,13 +55,13 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[[ $limit_mib$rate$seed =~ ^[0-9]+$ && $seconds =~ ^[0-9]+(\.[0-9]+)?$ ]] || {
-	usage >&2
-	exit 2
-}
+for arg in "$limit_mib" "$seconds" "$rate" "$seed"; do
+	[[ $arg =~ ^[0-9]{1,9}$ ]] || { usage >&2; exit 2; }
+done
+[ $((seconds * rate)) -gt 0 ] || { usage >&2; exit 2; }
 [ "$limit_mib" -ge 96 ] || die "a limit below 96 MiB is less than the programs need"
 
-limit=$((limit_mib << 20))
+limit=$((limit_mib << 20)) reads=$((seconds * rate))
 # The mean value is 9.2 KiB: several times what the group can hold.
 keys=$((limit_mib * 1024 * fills * 10 / 92))
 
