@@ -133,11 +133,22 @@ static struct shrink_round press(uint64_t bytes)
 	return r;
 }
 
+/* A sanitizer's own allocator keeps what is freed, and has no trim. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define HEAP_IS_GLIBC 0
+#else
+#define HEAP_IS_GLIBC 1
+#endif
+
 static void test_in_order(void)
 {
-	struct shrinker *s = fill(0);
-	struct shrink_round r = press(32 * MB);
+	struct shrink_round r;
+	struct shrinker *s;
 
+	if (!HEAP_IS_GLIBC)
+		SKIP("the sanitizer's allocator returns nothing");
+	s = fill(0);
+	r = press(32 * MB);
 	CU_ASSERT_STRING_EQUAL(r.source, "rss");
 	ASSERT_INT(r.end, SHRINK_ROUND_BALANCED);
 	CU_ASSERT(r.freed_bytes >= 32 * MB);

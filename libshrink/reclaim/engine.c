@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
@@ -29,6 +28,7 @@ struct worker {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct worker workers[WORKERS];
+static pthread_cond_t ended; /* a worker is not alive any more; made at start */
 static int leader;
 static bool stopping;
 static bool pending;
@@ -176,6 +176,7 @@ static void *work(void *arg)
 	}
 	w->alive = false;
 	w->given_up = false;
+	pthread_cond_broadcast(&ended);
 	pthread_mutex_unlock(&lock);
 	return NULL;
 }
@@ -201,6 +202,9 @@ int shrink_engine_start(void)
 {
 	int r;
 
+	r = shrink_os_cond_init(&ended);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&lock);
 	leader = 0;
 	stopping = pending = false;
@@ -216,19 +220,23 @@ int shrink_engine_start(void)
 	return r;
 }
 
-/* 0: it has ended; -ETIMEDOUT: it is left to itself. */
+/* 0: it has ended; -ETIMEDOUT: it is left to itself. @end on the real clock. */
 static int end_one(struct worker *w, uint64_t end)
 {
-	struct timespec until = {.tv_sec = (time_t)(end / NSEC_PER_SEC),
-				 .tv_nsec = (long)(end % NSEC_PER_SEC)};
+	uint64_t now;
+	bool hangs;
 
-	if (!pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until))
-		return 0;
 	pthread_mutex_lock(&lock);
-	w->given_up = w->alive;
+	while (w->alive && (now = shrink_os_clock_real()) < end)
+		shrink_os_cond_wait(&ended, &lock, (end - now) / NSEC_PER_USEC + 1);
+	hangs = w->given_up = w->alive;
 	pthread_mutex_unlock(&lock);
-	pthread_detach(w->thread);
-	return -ETIMEDOUT;
+	if (hangs) {
+		pthread_detach(w->thread);
+		return -ETIMEDOUT;
+	}
+	pthread_join(w->thread, NULL); /* it has only its return left */
+	return 0;
 }
 
 int shrink_engine_stop(uint64_t usec)
