@@ -31,7 +31,7 @@ static enum { ALLOC_UNKNOWN, ALLOC_GLIBC, ALLOC_JEMALLOC } allocator;
 static int (*jemalloc_ctl)(const char *, void *, size_t *, void *, size_t);
 
 static _Atomic uint64_t runs, usec_max;
-static _Atomic uint64_t last_usec_per_gib; /* of the heap, of the last trim */
+static _Atomic uint64_t usec_per_gib;      /* of the heap: what trims have taken */
 static _Atomic unsigned int bad_yields;    /* in a row */
 static _Atomic uint64_t skip;              /* stages to leave out */
 
@@ -79,12 +79,27 @@ const char *shrink_release_allocator(void)
 	return allocator == ALLOC_GLIBC ? "glibc" : allocator == ALLOC_JEMALLOC ? "jemalloc" : "unknown";
 }
 
-/* The expected stall, from the last trim's pace and the heap's size now. */
+/*
+ * The expected stall, from the pace of trims so far and the heap's size now. A
+ * trim left out makes the next more likely: one that was slow only because the
+ * machine was busy must not be the last there ever was.
+ */
 static int trim_is_affordable(size_t heap)
 {
-	uint64_t pace = atomic_load_explicit(&last_usec_per_gib, memory_order_relaxed);
+	uint64_t pace = atomic_load_explicit(&usec_per_gib, memory_order_relaxed);
 
-	return shrink_mul_div(pace, heap, 1ULL << 30) <= SHRINK_TUN(release_stall);
+	if (shrink_mul_div(pace, heap, 1ULL << 30) <= SHRINK_TUN(release_stall))
+		return 1;
+	atomic_store_explicit(&usec_per_gib, pace - pace / 4, memory_order_relaxed);
+	return 0;
+}
+
+static void learn_pace(uint64_t usec, size_t heap)
+{
+	uint64_t pace = atomic_load_explicit(&usec_per_gib, memory_order_relaxed);
+	uint64_t now = shrink_mul_div(usec, 1ULL << 30, heap + 1);
+
+	atomic_store_explicit(&usec_per_gib, pace ? pace / 2 + now / 2 : now, memory_order_relaxed);
 }
 
 static int release_glibc(uint64_t freed)
@@ -99,8 +114,7 @@ static int release_glibc(uint64_t freed)
 	begin = shrink_os_clock_real();
 	malloc_trim(0);
 	usec = (shrink_os_clock_real() - begin) / NSEC_PER_USEC;
-	atomic_store_explicit(&last_usec_per_gib, shrink_mul_div(usec, 1ULL << 30, info.arena + 1),
-			      memory_order_relaxed);
+	learn_pace(usec, info.arena);
 	return 1;
 }
 
