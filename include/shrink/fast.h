@@ -55,7 +55,9 @@ struct shrink_fast_pool {
  *  that pool, live or just freed. */
 static inline void shrink_fast_pool_mark(const struct shrink_fast_pool *pool, const void *object)
 {
-	shrink_fast_mark(pool->marks + (((uintptr_t)object - pool->data) >> SHRINK_FAST_POOL_SHIFT));
+	const uintptr_t at = (uintptr_t)object - pool->data;
+
+	shrink_fast_mark(pool->marks + (at >> SHRINK_FAST_POOL_SHIFT));
 }
 
 SHRINK_END_DECLS
