@@ -14,14 +14,18 @@
 /* No processes touch memory this fast. Usage that seems to was moved at once (a
  * group's charges, a limit's group, a test's number), and says nothing of growth. */
 #define SLOPE_MAX (64ULL << 30)
+/* Growth assumed where less has been seen, for deciding when to look again: what
+ * was quiet so far, or grew between two samples only, may begin at any moment. */
+#define SLOPE_ASSUMED (128ULL << 20)
 
 struct entry {
 	struct shrink_gauge *gauge;
 	_Atomic int dropped;
 	_Atomic uint64_t reclaimable; /* of the last exact reading */
 	_Atomic uint64_t slope;       /* worst, bytes per second */
-	/* monitor only */
+	/* monitor only: the sample before */
 	uint64_t last_usage, last_time, faded;
+	uint64_t last_own; /* unreclaimable; UINT64_MAX = was not read */
 };
 
 static struct entry entries[SHRINK_GAUGES_MAX];
@@ -38,6 +42,7 @@ void shrink_gauges_reset(void)
 		atomic_store(&e->reclaimable, 0);
 		atomic_store(&e->slope, 0);
 		e->last_usage = e->last_time = e->faded = 0;
+		e->last_own = UINT64_MAX;
 	}
 }
 
@@ -66,7 +71,21 @@ static void derive(struct shrink_headroom *h)
 	h->need = shrink_sub_u64(h->wmark.high, h->free);
 }
 
-static bool read_one(struct entry *e, bool exact, struct shrink_headroom *h)
+static void read_exact(struct entry *e, struct shrink_headroom *h)
+{
+	struct shrink_gauge_reading r;
+
+	if (!e->gauge->read(e->gauge, 1, &r)) {
+		atomic_store_explicit(&e->reclaimable, r.reclaimable, memory_order_relaxed);
+		h->usage = r.usage;
+	}
+	h->reclaimable = shrink_min_u64(
+		atomic_load_explicit(&e->reclaimable, memory_order_relaxed), h->usage);
+	derive(h);
+}
+
+/* The cheap half. False: the gauge says nothing now. */
+static bool read_raw(struct entry *e, struct shrink_headroom *h)
 {
 	struct shrink_gauge_reading r = {.limit = 0};
 	uint64_t slope = atomic_load_explicit(&e->slope, memory_order_relaxed);
@@ -84,11 +103,18 @@ static bool read_one(struct entry *e, bool exact, struct shrink_headroom *h)
 		.name = e->gauge->name,
 	};
 	derive(h);
+	return true;
+}
+
+static bool read_one(struct entry *e, bool exact, struct shrink_headroom *h)
+{
+	if (!read_raw(e, h))
+		return false;
 	if (!h->need) /* enough even if nothing of it were reclaimable */
 		return true;
-	if (exact && !e->gauge->read(e->gauge, 1, &r)) {
-		atomic_store_explicit(&e->reclaimable, r.reclaimable, memory_order_relaxed);
-		h->usage = r.usage;
+	if (exact) {
+		read_exact(e, h);
+		return true;
 	}
 	h->reclaimable = shrink_min_u64(
 		atomic_load_explicit(&e->reclaimable, memory_order_relaxed), h->usage);
@@ -127,32 +153,64 @@ static void fade(struct entry *e, uint64_t now)
 	atomic_store_explicit(&e->slope, slope - slope / 8, memory_order_relaxed);
 }
 
-static void learn_slope(struct entry *e, uint64_t now, uint64_t usage, uint64_t returned)
+static uint64_t slope_of(const struct entry *e, uint64_t now, uint64_t before, uint64_t usage,
+			 uint64_t returned)
 {
-	uint64_t grown, slope;
+	uint64_t grown = shrink_sub_u64(shrink_add_u64(usage, returned), before);
+	uint64_t slope = shrink_mul_div(grown, NSEC_PER_SEC, now - e->last_time);
 
-	if (!e->last_time) {
-		e->faded = now;
-	} else {
-		if (now - e->last_time < SLOPE_MIN_NSEC)
-			return;
-		grown = shrink_sub_u64(shrink_add_u64(usage, returned), e->last_usage);
-		slope = shrink_mul_div(grown, NSEC_PER_SEC, now - e->last_time);
-		if (slope < SLOPE_MAX &&
-		    slope > atomic_load_explicit(&e->slope, memory_order_relaxed))
-			atomic_store_explicit(&e->slope, slope, memory_order_relaxed);
-		fade(e, now);
-	}
-	e->last_time = now;
-	e->last_usage = usage;
+	return slope < SLOPE_MAX ? slope : 0;
 }
 
-/* Half the time to the mark at the worst slope, in usec; @slope 0: no hurry. */
+/*
+ * Learns from a sample; returns the slope to go by until the next. Only growth of
+ * what the kernel cannot take counts: a file read once through the page cache
+ * grows steeply too, and low must not rise for it (G7). That is dear to read, so it
+ * is read only when raw growth would be a new worst. Where it was not read in the
+ * sample before, growth is known from below only, and raw growth has us look again
+ * soon.
+ */
+static uint64_t learn_slope(struct entry *e, uint64_t now, struct shrink_headroom *h,
+			    uint64_t returned)
+{
+	uint64_t worst = atomic_load_explicit(&e->slope, memory_order_relaxed), slope = 0, own;
+	bool exact = h->need || h->reclaimable;
+
+	if (e->last_time && now - e->last_time < SLOPE_MIN_NSEC)
+		return worst;
+	if (!e->last_time)
+		e->faded = now;
+	else
+		slope = slope_of(e, now, e->last_usage, h->usage, returned);
+	if (slope > worst && !exact) {
+		read_exact(e, h);
+		exact = true;
+	}
+	own = exact ? h->unreclaimable : UINT64_MAX;
+	if (e->last_time && exact) {
+		/* not read then: it was no more than all of the usage */
+		uint64_t before = e->last_own != UINT64_MAX ? e->last_own : e->last_usage;
+		uint64_t known = slope_of(e, now, before, own, returned);
+
+		if (known > worst)
+			atomic_store_explicit(&e->slope, known, memory_order_relaxed);
+		if (e->last_own != UINT64_MAX)
+			slope = known;
+	}
+	if (e->last_time)
+		fade(e, now);
+	e->last_time = now;
+	e->last_usage = h->usage;
+	e->last_own = own;
+	return shrink_max_u64(slope, worst);
+}
+
+/* Half the time to the mark at the worst slope, in usec. */
 static uint64_t time_to_look(const struct shrink_headroom *h, uint64_t slope)
 {
 	uint64_t distance = shrink_sub_u64(shrink_sub_u64(h->limit, h->usage), h->wmark.low);
 
-	return slope ? shrink_mul_div(distance, 500000, slope) : UINT64_MAX;
+	return shrink_mul_div(distance, 500000, shrink_max_u64(slope, SLOPE_ASSUMED));
 }
 
 uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret)
@@ -166,9 +224,7 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 
 		if (!read_one(e, true, &h))
 			continue;
-		learn_slope(e, now, h.usage, returned);
-		usec = shrink_min_u64(usec, time_to_look(&h, atomic_load_explicit(&e->slope,
-										 memory_order_relaxed)));
+		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned)));
 		if (tighter(&h, ret))
 			*ret = h;
 	}
