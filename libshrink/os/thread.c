@@ -3,7 +3,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libshrink/base/bits.h>
 #include <libshrink/os/thread.h>
@@ -11,6 +13,8 @@
 /* Callbacks run on it: as roomy as the usual default, whatever RLIMIT_STACK is. */
 #define STACK_SIZE (1UL << 20)
 #define STACK_WARM (64UL << 10)
+/* The shortest slice the kernel lets a thread ask for. */
+#define PROMPT_SLICE_NSEC 100000
 
 /* Affinity is inherited and cannot be undone through attributes without naming
  * the processors; all of them, less what the cpuset forbids, is what the kernel
@@ -65,6 +69,30 @@ __attribute__((noinline)) void shrink_os_thread_warm_stack(void)
 
 	for (size_t i = 0; i < sizeof(stack); i += 4096)
 		stack[i] = 0;
+}
+
+/* struct sched_attr as the kernel first published it; libcs have it late or never. */
+struct attr_v0 {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+void shrink_os_thread_be_prompt(void)
+{
+	struct attr_v0 attr = {.size = sizeof(attr)};
+
+#ifdef SYS_sched_getattr
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) || attr.policy != SCHED_OTHER)
+		return;
+	attr.flags = 0;
+	attr.runtime = PROMPT_SLICE_NSEC;
+	syscall(SYS_sched_setattr, 0, &attr, 0);
+#else
+	(void)attr;
+#endif
 }
 
 int shrink_os_cond_init(pthread_cond_t *cond)

@@ -15,6 +15,12 @@ int shrink_os_thread_create(pthread_t *ret_thread, const char *name, void *(*fn)
 /* Touches the stack that rounds will use, so that reclaim has no page fault (G6). */
 void shrink_os_thread_warm_stack(void);
 
+/* Asks, for the calling thread, for short time slices: it gets no more of the
+ * processor, but gets it sooner after a wake-up, which on a busy machine is the
+ * difference between giving memory back and being killed. Needs no privilege;
+ * Linux 6.12, without effect on older ones. */
+void shrink_os_thread_be_prompt(void);
+
 /* Condition variables on CLOCK_MONOTONIC. */
 int shrink_os_cond_init(pthread_cond_t *cond);
 /* Waits until signalled or @usec have passed; UINT64_MAX = no limit. */

@@ -155,6 +155,7 @@ static bool stand_by(void)
 static void warm_up(void)
 {
 	shrink_os_thread_warm_stack();
+	shrink_os_thread_be_prompt();
 	shrink_rcu_read_lock();
 	shrink_rcu_read_unlock();
 }

@@ -262,7 +262,8 @@ static bool edge_is_watched(void)
 {
 	for (size_t i = 0; i < SOURCES; i++)
 		if (sources[i].ops == &shrink_source_thresholds)
-			return sources[i].state == SHRINK_SOURCE_LIVE && sources[i].nr_fds;
+			return sources[i].state == SHRINK_SOURCE_LIVE && sources[i].nr_fds &&
+			       !chore_runs(&sources[i]);
 	return false;
 }
 
@@ -297,6 +298,7 @@ static void *monitor(void *arg)
 
 	(void)arg;
 	shrink_os_thread_warm_stack();
+	shrink_os_thread_be_prompt();
 	while (!atomic_load_explicit(&quit, memory_order_acquire)) {
 		uint64_t now = shrink_os_clock(), usec;
 		int n;

@@ -25,8 +25,8 @@
 #include <libshrink/source/ladder.h>
 #include <libshrink/source/source.h>
 
-/* Limits are written by people and container managers, not in a loop. */
-#define LOOK_NSEC NSEC_PER_SEC
+/* Until a new limit is seen, the ladder of the old one watches nothing. */
+#define LOOK_NSEC (250 * NSEC_PER_MSEC)
 
 /* [0] our own group, [1] the ancestor with the smallest limit */
 #define LADDERS 2
