@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * Usage against the tightest limit of our own group and its ancestors. A gauge
- * and nothing else: when to read it is the monitor's business.
+ * Usage against the tightest limit of our own group and its ancestors: a gauge, and
+ * when to read it is the monitor's business. One chore: to find out, once, who else
+ * measures himself against the same usage.
  */
 #include <errno.h>
 
 #include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
 #include <libshrink/source/source.h>
 
 static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)
@@ -36,6 +38,29 @@ static int open_usage(struct shrink_source *src)
 		return shrink_source_fail(src, -ENOENT, "%s", src->cgroup->reason);
 	gauge.arg = (void *)(uintptr_t)src->cgroup;
 	src->gauge = &gauge;
+	src->chore_due = 1;
+	return 0;
+}
+
+static int look_for_peers(struct shrink_source *src)
+{
+	int n = shrink_os_cgroup_peers(src->cgroup);
+
+	if (n <= 0)
+		return 0;
+	shrink_source_fail(src, 0, "%d more in this group run libshrink: each answers all of its "
+			   "pressure", n);
+	shrink_warn("%d more processes of the memory group %s run libshrink: each answers all of "
+		    "its pressure, so that too much is freed", n, src->cgroup->level[0].dir);
+	return 0;
+}
+
+/* Only that the end of the chore is not waited for again. */
+static int after_chore(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
+{
+	(void)now;
+	(void)sig;
+	src->next_sample = UINT64_MAX;
 	return 0;
 }
 
@@ -48,4 +73,6 @@ const struct shrink_source_ops shrink_source_usage = {
 	.name = "usage",
 	.open = open_usage,
 	.close = close_usage,
+	.sample = after_chore,
+	.chore = look_for_peers,
 };
