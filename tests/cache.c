@@ -6,6 +6,8 @@
 #include "tests/cache.h"
 #include "tests/harness.h"
 
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void enter(struct cache *c)
 {
 	atomic_fetch_add(&c->inside, 1);
@@ -51,7 +53,9 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 		atomic_fetch_add(&c->violations, 1);
 	atomic_fetch_add(&c->scans, 1);
 	atomic_fetch_add(&c->asked, sc->nr_to_scan);
+	pthread_mutex_lock(&last_lock);
 	c->last = *sc;
+	pthread_mutex_unlock(&last_lock);
 	n = c->on_scan ? c->on_scan(c, sc) : cache_scan(c, sc);
 	if (n != SHRINK_STOP)
 		atomic_fetch_add(&c->freed, n);

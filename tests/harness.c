@@ -71,3 +71,12 @@ int test_main(int argc, char **argv, const char *suite_name, const struct test *
 	CU_cleanup_registry();
 	return failed != 0;
 }
+
+/* Children of fork() start threads here (G10), which ThreadSanitizer refuses. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif

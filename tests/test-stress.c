@@ -25,6 +25,13 @@
 #define PER_THREAD 24
 #define REGISTRARS 2
 #define WALKERS 2
+/* ThreadSanitizer's own locks may be held by another thread at a fork: a child that
+ * frees memory hangs in it. There the forks are left to test-fork. */
+#ifdef __SANITIZE_THREAD__
+#define FORKS 0
+#else
+#define FORKS 1
+#endif
 
 struct item {
 	_Atomic uint64_t magic;
@@ -108,8 +115,15 @@ static struct item *new_item(struct random *r, unsigned long lives, struct shrin
 		abort();
 	it->s = shrinker_alloc(random_below(r, 2) ? SHRINKER_NUMA_AWARE : 0, "stress-%d",
 			       (int)random_below(r, 100));
-	if (!it->s)
+	if (!it->s) {
+		struct shrink_stats st = {0};
+
+		shrink_stats(&st, sizeof(st));
+		printf("# no shrinker: %s; %llu registered, %llu in limbo\n", strerror(errno),
+		       (unsigned long long)st.shrinkers, (unsigned long long)st.limbo);
+		fflush(stdout);
 		abort();
+	}
 	it->lives = lives;
 	atomic_store(&it->magic, ALIVE);
 	atomic_store(&it->objects, (long)random_below(r, 3000));
@@ -296,7 +310,8 @@ static void run(unsigned int ms)
 	for (uintptr_t i = 0; i < WALKERS; i++)
 		pthread_create(&t[n++], NULL, walker, (void *)i);
 	pthread_create(&t[n++], NULL, owner_loop, NULL);
-	pthread_create(&t[n++], NULL, forker, NULL);
+	if (FORKS)
+		pthread_create(&t[n++], NULL, forker, NULL);
 	for (uint64_t end = now_ms() + ms; now_ms() < end && !atomic_load(&wrong);)
 		sleep_ms(10);
 	atomic_store(&quit, 1);
@@ -307,7 +322,7 @@ static void run(unsigned int ms)
 	ASSERT_INT((long)atomic_load(&freed), (long)atomic_load(&registered));
 	ASSERT_INT((long)atomic_load(&done_calls), (long)atomic_load(&async_calls));
 	CU_ASSERT(atomic_load(&scans_made) > 1000);
-	CU_ASSERT(atomic_load(&forks) > 3);
+	CU_ASSERT(!FORKS || atomic_load(&forks) > 3);
 	ASSERT_INT(shrink_stop(), 0);
 	ASSERT_INT(shrink_stats(&st, sizeof(st)), 0);
 	ASSERT_INT((long)st.shrinkers, 0);
