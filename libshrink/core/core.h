@@ -120,6 +120,8 @@ unsigned long shrink_registry_limbo(void);
 /* Frees what no walk can see any more; @wait: after a grace period, else only
  * where no walk runs. Not from callbacks. */
 void shrink_registry_drain(bool wait);
+/* Called with no lock held, on the thread that frees, when limbo is filling. */
+void shrink_registry_on_limbo(void (*crowded)(void));
 /* Applies the configuration's per-cache rules to every shrinker. */
 void shrink_registry_apply_rules(void);
 void shrink_registry_fork_prepare(void);

@@ -40,6 +40,8 @@ static _Atomic unsigned long linked;
 
 static struct shrinker_impl *limbo;
 static _Atomic unsigned long limbo_count;
+static void (*_Atomic limbo_hook)(void);
+#define LIMBO_CROWD 512 /* about half a MiB */
 
 void shrink_registry_lock(void)
 {
@@ -164,20 +166,32 @@ static void release(struct shrinker_impl *list)
 		struct shrinker_impl *s = list;
 
 		list = s->limbo;
-		shrinker_release_id(s->id);
 		shrink_os_free(s);
 		atomic_fetch_sub_explicit(&limbo_count, 1, memory_order_relaxed);
 	}
 }
 
+void shrink_registry_on_limbo(void (*crowded)(void))
+{
+	atomic_store_explicit(&limbo_hook, crowded, memory_order_release);
+}
+
+/* The id is free at once: no walk looks at it. The memory waits, and where much of
+ * it does, whoever empties limbo is told without waiting for his next turn. */
 void shrink_registry_bury(struct shrinker_impl *s)
 {
+	void (*crowded)(void) = atomic_load_explicit(&limbo_hook, memory_order_acquire);
+	unsigned long n;
+
+	shrinker_release_id(s->id);
 	pthread_mutex_lock(&lock);
 	s->limbo = limbo;
 	limbo = s;
 	pthread_mutex_unlock(&lock);
-	atomic_fetch_add_explicit(&limbo_count, 1, memory_order_relaxed);
+	n = atomic_fetch_add_explicit(&limbo_count, 1, memory_order_relaxed) + 1;
 	shrink_registry_drain(false);
+	if (crowded && n % LIMBO_CROWD == 0)
+		crowded();
 }
 
 void shrink_registry_drain(bool wait)
@@ -240,6 +254,7 @@ void shrink_registry_fork_child(void)
 		if (s->state == SHRINKER_D && !own) {
 			unlink_locked(s);
 			shrink_owner_detach(s);
+			shrinker_release_id(s->id);
 			s->limbo = dead;
 			dead = s;
 			atomic_fetch_add(&limbo_count, 1);

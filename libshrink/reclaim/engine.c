@@ -212,6 +212,7 @@ int shrink_engine_start(void)
 	fruitless_row = 0;
 	pthread_mutex_unlock(&lock);
 	watched.leader = -1;
+	shrink_registry_on_limbo(shrink_engine_poke);
 	r = start_one(0, "shrink-worker");
 	if (r < 0)
 		return r;
