@@ -96,17 +96,12 @@ run_tests() {
 	}
 }
 
-# The programs that are worth a second and third run are named in tests/.
-sanitizer_tests() {
-	make -s -C "$top/build" print-sanitizer-tests </dev/null
-}
-
-# sanitized NAME list: builds and runs the chosen programs only
+# sanitized NAME LIST: builds and runs the test programs that Makefile.am has for it
 sanitized() {
 	local dir=$top/build/$1 tests
 
 	configure_in "$dir" --disable-shared --enable-sanitizer="$2"
-	tests=$(sanitizer_tests) || die "no list of sanitizer tests"
+	tests=$(make -s -C "$top/build" "print-$1-tests" </dev/null) || die "no tests for $1"
 	# shellcheck disable=SC2086 # a list of words
 	build_in "$dir" $tests
 	run_tests "$1: " "$dir" check-TESTS TESTS="$tests"

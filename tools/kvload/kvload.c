@@ -160,9 +160,10 @@ static void parse_options(int argc, char **argv, struct options *o)
 	o->watch.server = o->load.server;
 }
 
+/* Of two counters read one after the other: never over 1. */
 static double part_of(uint64_t part, uint64_t whole)
 {
-	return whole ? (double)part / (double)whole : 0;
+	return part < whole ? (double)part / (double)whole : whole > 0;
 }
 
 static void print_figures(const struct watch_figures *f)
