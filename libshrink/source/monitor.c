@@ -215,8 +215,9 @@ static void take_samples(uint64_t now, struct shrink_signal *all)
 		struct shrink_source *src = &sources[i];
 		struct shrink_signal sig = {0};
 
-		if (src->state != SHRINK_SOURCE_LIVE || !src->ops->sample ||
-		    now < src->next_sample || chore_runs(src))
+		/* a chore writes next_sample: looked at only once it has ended */
+		if (src->state != SHRINK_SOURCE_LIVE || !src->ops->sample || chore_runs(src) ||
+		    now < src->next_sample)
 			continue;
 		judge_source(src, src->ops->sample(src, now, &sig), &sig, all);
 	}
