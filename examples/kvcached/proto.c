@@ -224,8 +224,9 @@ static const char *form_verbosity(struct request *req, const struct span *words,
 
 static const char *form_stats(struct request *req, const struct span *words, unsigned int n)
 {
-	if (n > 1)
-		req->key = words[1];
+	static const struct span none = {"", 0};
+
+	req->key = n > 1 ? words[1] : none;
 	return NULL;
 }
 

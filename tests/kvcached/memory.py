@@ -132,6 +132,10 @@ def load(server, group):
 
 def test_pressure(group):
     server = Kvcached("-t", "2", "-m", "auto", prefix=group.prefix(500))
+    if server.shadowed():
+        server.stop()
+        tap.skip("a real limit", "a sanitizer's build needs more memory for itself than the cache has")
+        return
     try:
         totals, (before, during, after), hog_status, hog_out = load(server, group)
         kills = group.oom_kills()
