@@ -18,6 +18,13 @@
  * was quiet so far, or grew between two samples only, may begin at any moment. */
 #define SLOPE_ASSUMED (128ULL << 20)
 
+/* Lateness fades by so much with each time that was not as late, about 100 a second
+ * near the edge; and beyond this it is not scheduling any more. */
+#define LATE_FADE 1024
+#define LATE_MAX_USEC 50000
+
+static _Atomic uint64_t late_usec;
+
 struct entry {
 	struct shrink_gauge *gauge;
 	_Atomic int dropped;
@@ -34,6 +41,7 @@ static _Atomic unsigned int nr_entries;
 void shrink_gauges_reset(void)
 {
 	atomic_store(&nr_entries, 0);
+	atomic_store(&late_usec, 0);
 	for (unsigned int i = 0; i < SHRINK_GAUGES_MAX; i++) {
 		struct entry *e = &entries[i];
 
@@ -97,7 +105,8 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 		.known = true,
 		.limit = r.limit,
 		.usage = r.usage,
-		.wmark = shrink_wmark(r.limit, slope),
+		.wmark = shrink_wmark(r.limit, slope,
+				      atomic_load_explicit(&late_usec, memory_order_relaxed)),
 		.kind = r.kind,
 		.path = r.path,
 		.name = e->gauge->name,
@@ -231,6 +240,17 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 	if (!ret->known)
 		ret->free = UINT64_MAX;
 	return usec;
+}
+
+/* Two threads may lose each other's update: it is an estimate. */
+void shrink_gauges_late(uint64_t nsec)
+{
+	uint64_t worst = atomic_load_explicit(&late_usec, memory_order_relaxed);
+	uint64_t now = shrink_min_u64(nsec / NSEC_PER_USEC, LATE_MAX_USEC);
+
+	if (now < worst)
+		now = worst - (worst + LATE_FADE - 1) / LATE_FADE;
+	atomic_store_explicit(&late_usec, now, memory_order_relaxed);
 }
 
 uint64_t shrink_gauges_worst_slope(void)

@@ -47,4 +47,9 @@ void shrink_gauges_read(bool exact, struct shrink_headroom *ret);
 uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret);
 uint64_t shrink_gauges_worst_slope(void);
 
+/* One of our threads came so much later than it should have: for the monitor a
+ * timer, for a worker the first scan after the notice. The worst is remembered and
+ * fades; watermarks allow for it. Any thread. */
+void shrink_gauges_late(uint64_t nsec);
+
 #endif /* SHRINK_RECLAIM_GAUGES_H */

@@ -237,6 +237,8 @@ static void finish(struct round *r, int end)
 	claim(r, 0);
 	rec->end_nsec = shrink_os_clock();
 	rec->first_scan_nsec = r->pass.first_scan;
+	if (r->goal->gauged && r->pass.first_scan)
+		shrink_gauges_late(r->pass.first_scan - r->goal->notice);
 	rec->scanned_objects = r->pass.scanned;
 	rec->freed_objects = r->pass.freed;
 	rec->freed_bytes = r->pass.freed_bytes;

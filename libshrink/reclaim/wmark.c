@@ -27,8 +27,8 @@ struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_
 	return w;
 }
 
-struct shrink_wmark shrink_wmark(uint64_t limit, uint64_t slope)
+struct shrink_wmark shrink_wmark(uint64_t limit, uint64_t slope, uint64_t late)
 {
 	return shrink_wmark_compute(limit, slope, SHRINK_TUN(low_percent), SHRINK_TUN(low_bytes),
-				    SHRINK_TUN(high_bytes), SHRINK_TUN(slope_horizon));
+				    SHRINK_TUN(high_bytes), SHRINK_TUN(slope_horizon) + late);
 }

@@ -5,9 +5,9 @@
  * headroom = limit - unreclaimable usage. Below low reclaim starts, above high it
  * stops. What low has to buy is time: between the crossing and the first page
  * returned the process goes on allocating, at worst at the steepest slope ever
- * seen. So
+ * seen; and on a busy machine our own threads come late. So
  *
- *	low  = max(low_percent of limit, slope * horizon)	at most limit / 4
+ *	low  = max(low_percent of limit, slope * (horizon + late))	at most limit / 4
  *	high = low + low / 2
  *
  * and for small limits, where two percent is less than the kernel's own charge
@@ -27,7 +27,7 @@ struct shrink_wmark {
 struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_t low_percent,
 					 uint64_t low_bytes, uint64_t high_bytes,
 					 uint64_t horizon_usec);
-/* The same with the tunables in force. */
-struct shrink_wmark shrink_wmark(uint64_t limit, uint64_t slope);
+/* The same with the tunables in force; @late: how late our threads have come, usec. */
+struct shrink_wmark shrink_wmark(uint64_t limit, uint64_t slope, uint64_t late);
 
 #endif /* SHRINK_RECLAIM_WMARK_H */

@@ -142,6 +142,13 @@ static void set_level(uint64_t now, const struct shrink_signal *sig, const struc
 				 judge.level == SHRINK_LEVEL_NORMAL);
 }
 
+/* Thresholds are of raw usage: where page cache has carried it past all of them,
+ * none wakes us for what grows beneath. */
+static bool below_the_edge(const struct shrink_headroom *h)
+{
+	return shrink_sub_u64(h->limit, h->usage) >= h->wmark.low;
+}
+
 static uint64_t next_period(uint64_t now, uint64_t usec, bool edge_watched)
 {
 	uint64_t min = SHRINK_TUN(sample_min), max = SHRINK_TUN(sample_max);
@@ -172,6 +179,6 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	set_level(now, sig, &h);
 	answer_headroom(now, &h);
 	answer_stall(now, sig, &h);
-	judge.next_look = now + next_period(now, usec, edge_watched) * NSEC_PER_USEC;
+	judge.next_look = now + next_period(now, usec, edge_watched && below_the_edge(&h)) * NSEC_PER_USEC;
 	return true;
 }

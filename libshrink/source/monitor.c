@@ -310,6 +310,9 @@ static void *monitor(void *arg)
 			usec = shrink_min_u64(usec, SHRINK_TUN(overrun) * 500);
 		}
 		n = shrink_os_epoll_wait(epoll_fd, events, EVENTS_MAX, usec);
+		if (!n && usec != UINT64_MAX)
+			shrink_gauges_late(shrink_sub_u64(shrink_os_clock(),
+							  now + usec * NSEC_PER_USEC));
 		next = turn(events, n < 0 ? 0 : n);
 	}
 	return NULL;

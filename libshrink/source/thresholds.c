@@ -83,7 +83,7 @@ static int control_open(const struct shrink_cgroup *cg, int level)
 static int arm_rungs(const struct shrink_cgroup *cg, const struct ladder *l, int control)
 {
 	uint64_t rungs[SHRINK_LADDER_RUNGS];
-	int n = shrink_ladder(l->limit, shrink_wmark(l->limit, 0), rungs), r = 0;
+	int n = shrink_ladder(l->limit, shrink_wmark(l->limit, 0, 0), rungs), r = 0;
 
 	for (int i = 0; i < n && r >= 0; i++) {
 		char text[64];
