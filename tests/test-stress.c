@@ -25,12 +25,12 @@
 #define PER_THREAD 24
 #define REGISTRARS 2
 #define WALKERS 2
-/* ThreadSanitizer's own locks may be held by another thread at a fork: a child that
+/* A sanitizer's own locks may be held by another thread at a fork: a child that
  * frees memory hangs in it. There the forks are left to test-fork. */
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define FORKS 0
 #else
-#define FORKS 1
+#define FORKS !getenv("STRESS_NO_FORKS")
 #endif
 
 struct item {

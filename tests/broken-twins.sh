@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# Broken twins: proof that the stress and the contract tests can fail. A reference,
+# a wait or an exchange is taken out of a copy of one source file of the core, the
+# test program is linked with it, and must fail (or crash, or hang). The untouched
+# copy, linked in the same way, must pass.
+. "$(dirname "$0")/tap.sh"
+make_tmp
+
+make_var()
+{
+	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
+}
+
+skip_all()
+{
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+archive=$top_builddir/.libs/libshrink-all.a
+[ -f "$archive" ] || skip_all "no convenience archive"
+[ -f "$top_builddir/tests/test-stress.o" ] || skip_all "test programs are not built"
+[ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
+flags="-std=gnu11 -O1 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include"
+flags="$flags -I$top_srcdir -I$top_builddir -pthread"
+libs="$top_builddir/.libs/libcache.a $top_builddir/.libs/libharness.a"
+deps="$(make_var CUNIT_LIBS) $(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS)"
+
+# Set to AddressSanitizer where the broken thing is a use of freed memory, which
+# would mostly go unpunished otherwise.
+sanitize=
+
+# object PROGRAM: per-target flags put the target's name before it
+object()
+{
+	ls "$top_builddir/tests/$1.o" "$top_builddir"/tests/*-"$1.o" 2>/dev/null | head -n 1
+}
+
+# build PROGRAM FILE SED-SCRIPT: $tmp/twin; fails if the script changes nothing
+build()
+{
+	sed "$3" "$top_srcdir/libshrink/core/$2" >"$tmp/twin.c"
+	if [ -n "$3" ] && cmp -s "$tmp/twin.c" "$top_srcdir/libshrink/core/$2"; then
+		echo "the script changes nothing in $2" >"$tmp/out"
+		return 1
+	fi
+	# shellcheck disable=SC2086 # lists of words
+	"$CC" $flags $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
+		"$CC" -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" $deps \
+			-ldl -o "$tmp/twin" >>"$tmp/out" 2>&1
+}
+
+# run SECONDS [TEST]: the exit status of the twin. Several seeds: which thread
+# comes first is chance.
+run()
+{
+	limit=$1
+	shift
+	for seed in 1 2 3 4; do
+		TEST_SEED=$seed STRESS_MSEC=1000 timeout -s KILL "$limit" "$tmp/twin" "$@" \
+			>"$tmp/out" 2>&1 || return 1
+	done
+}
+
+# healthy PROGRAM FILE [TEST]
+healthy()
+{
+	if build "$1" "$2" "" && run 30 ${3:+"$3"}; then
+		pass "$1 passes with an untouched copy of $2"
+	else
+		fail "$1 passes with an untouched copy of $2" "$(tail -n 20 "$tmp/out")"
+	fi
+}
+
+# broken WHAT PROGRAM FILE SED-SCRIPT [TEST]
+broken()
+{
+	if ! build "$2" "$3" "$4"; then
+		fail "$1: $2 notices" "$(cat "$tmp/out")"
+	elif run 10 ${5:+"$5"} 2>/dev/null; then
+		fail "$1: $2 notices" "the twin passes"
+	else
+		pass "$1: $2 notices"
+	fi
+}
+
+healthy test-stress registry.c
+broken "a walk holds no reference" test-stress registry.c \
+	's/\&refs, refs + 1,/\&refs, refs,/; s/if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)/if (s->state == SHRINKER_D \&\& atomic_fetch_sub_explicit(\&s->refs, 1, memory_order_acq_rel) == 1)/'
+sanitize=-fsanitize=address
+STRESS_NO_FORKS=1 # the program itself does not know of its sanitizer
+export STRESS_NO_FORKS
+healthy test-stress registry.c
+broken "limbo is emptied while walks run" test-stress registry.c \
+	's/if (!wait && !shrink_gate_quiet())/if (0)/'
+broken "no grace period before limbo is emptied" test-stress registry.c \
+	's/^\t\t\tshrink_rcu_synchronize();/\t\t\t(void)0;/'
+sanitize=
+unset STRESS_NO_FORKS
+broken "free does not wait for callbacks" test-stress life.c \
+	's/s->waited = current != s \&\& !circle;/s->waited = false;/'
+healthy test-walk slice.c
+broken "deferred work is stored instead of added" test-walk slice.c \
+	's/return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) + objects;/atomic_store(\&slot->nr_deferred, objects); return objects;/' \
+	"nothing deferred is lost"
+broken "deferred work is read instead of claimed" test-walk slice.c \
+	's/return atomic_exchange_explicit(&slot->nr_deferred, 0, memory_order_relaxed);/return atomic_load(\&slot->nr_deferred);/' \
+	"nothing deferred is lost"
+broken "a dying shrinker is called again" test-life slice.c \
+	's/shrinker_dying(s)/0/g' "freed from its own scan"
+broken "fork does not wait for callbacks" test-fork gate.c \
+	's/wait_quiet(SHRINK_TUN(fork_wait) \* 1000);/(void)0;/' "fork waits for a callback"
+done_testing
