@@ -49,7 +49,11 @@ length_findings()
 {
 	sources "$1" | grep -E '\.([ch]|cc)$' | while read -r file; do
 		lines=$(wc -l <"$1/$file")
-		[ "$lines" -le 450 ] || echo "$file: $lines lines, at most 450"
+		case $file in
+		tests/*) most=600 ;; # a suite has a table of its tests besides
+		*) most=450 ;;
+		esac
+		[ "$lines" -le $most ] || echo "$file: $lines lines, at most $most"
 	done
 }
 
@@ -77,7 +81,7 @@ path_findings()
 }
 
 none "licence lines" "$(licence_findings "$top_srcdir")"
-none "files of at most 450 lines" "$(length_findings "$top_srcdir")"
+none "files of bounded length" "$(length_findings "$top_srcdir")"
 none "lines of at most 100 columns" "$(line_findings "$top_srcdir")"
 none "line ends" "$(blank_findings "$top_srcdir")"
 none "no path of a machine" "$(path_findings "$top_srcdir")"

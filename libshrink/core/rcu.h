@@ -11,8 +11,9 @@
 #define SHRINK_CORE_RCU_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <urcu/urcu-bp.h>
+
+#include <libshrink/os/thread.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define SHRINK_TSAN 1
@@ -66,9 +67,9 @@ static inline void shrink_rcu_fork_child(void)
 #ifndef SHRINK_TSAN
 	sigset_t mask;
 
-	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	shrink_os_sigmask_get(&mask);
 	urcu_bp_after_fork_child();
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	shrink_os_sigmask_set(&mask);
 #endif
 }
 

@@ -95,6 +95,16 @@ void shrink_os_thread_be_prompt(void)
 #endif
 }
 
+void shrink_os_sigmask_get(sigset_t *ret_mask)
+{
+	pthread_sigmask(SIG_SETMASK, NULL, ret_mask);
+}
+
+void shrink_os_sigmask_set(const sigset_t *mask)
+{
+	pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
 int shrink_os_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;

@@ -7,6 +7,7 @@
 #define SHRINK_OS_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 
 /* @name at most 15 characters. 0, or a negative errno. */
@@ -20,6 +21,10 @@ void shrink_os_thread_warm_stack(void);
  * difference between giving memory back and being killed. Needs no privilege;
  * Linux 6.12, without effect on older ones. */
 void shrink_os_thread_be_prompt(void);
+
+/* The calling thread's signal mask: for putting it back behind code that changes it. */
+void shrink_os_sigmask_get(sigset_t *ret_mask);
+void shrink_os_sigmask_set(const sigset_t *mask);
 
 /* Condition variables on CLOCK_MONOTONIC. */
 int shrink_os_cond_init(pthread_cond_t *cond);
