@@ -24,7 +24,7 @@ using shrinker_ptr = std::unique_ptr<shrinker, shrinker_deleter>;
 
 class lru_cache {
 public:
-	explicit lru_cache(const char *name) : shrinker_(shrinker_alloc(SHRINKER_DIRECT, "%s", name))
+	explicit lru_cache(const char *id) : shrinker_(shrinker_alloc(SHRINKER_DIRECT, "%s", id))
 	{
 		if (!shrinker_)
 			throw std::bad_alloc();
@@ -71,7 +71,8 @@ private:
 
 	static lru_cache *self(shrinker *s) { return static_cast<lru_cache *>(s->private_data); }
 
-	static unsigned long count(shrinker *s, shrink_control *) noexcept { return self(s)->size(); }
+	static unsigned long count(shrinker *s, shrink_control *) noexcept
+	{ return self(s)->size(); }
 
 	/* trylock, so that it may run in any thread that needs memory */
 	static unsigned long scan(shrinker *s, shrink_control *sc) noexcept

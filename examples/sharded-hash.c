@@ -75,7 +75,7 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 
 	sc->nr_scanned = 0;
 	for (unsigned int i = 0; s && i < SHARDS && sc->nr_scanned < wanted; i++) {
-		struct shard *sh = &shards[__atomic_fetch_add(&hand, 1ul, __ATOMIC_RELAXED) % SHARDS];
+		struct shard *sh = &shards[__atomic_fetch_add(&hand, 1, __ATOMIC_RELAXED) % SHARDS];
 
 		if (pthread_mutex_trylock(&sh->lock))
 			continue; /* its holder may be waiting for memory */
@@ -95,7 +95,7 @@ static void *user(void *arg)
 int main(void)
 {
 	struct object *o, *mine;
-	pthread_t thread;
+	pthread_t t;
 
 	for (unsigned int key = 0; key < KEYS && (o = malloc(sizeof(*o))); key++, nr_linked++) {
 		*o = (struct object){.next = shards[key % SHARDS].head, .key = key, .refs = 1};
@@ -107,11 +107,11 @@ int main(void)
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->object_size = BYTES; /* bytes that scan and pending come to */
-	if (shrinker_register(shrinker) || shrink_start(0) || pthread_create(&thread, NULL, user, NULL))
+	if (shrinker_register(shrinker) || shrink_start(0) || pthread_create(&t, NULL, user, NULL))
 		return 1;
 	for (int i = 0; count(NULL, NULL) && i < 1000; i++)
 		printf("freed %lu\n", shrink_drop_all());
-	pthread_join(thread, NULL);
+	pthread_join(t, NULL);
 	object_put(mine); /* was pending until now */
 	shrink_stop();
 	shrinker_free(shrinker);

@@ -50,7 +50,7 @@ length_findings()
 	sources "$1" | grep -E '\.([ch]|cc)$' | while read -r file; do
 		lines=$(wc -l <"$1/$file")
 		case $file in
-		tests/*) most=600 ;; # a suite has a table of its tests besides
+		tests/*) most=700 ;; # a suite has a table of its tests besides
 		*) most=450 ;;
 		esac
 		[ "$lines" -le $most ] || echo "$file: $lines lines, at most $most"

@@ -17,7 +17,8 @@ void test_skip(const char *fmt, ...)
 	va_end(args);
 }
 
-void test_assert_int(long long actual, long long expected, const char *what, const char *file, int line)
+void test_assert_int(long long actual, long long expected, const char *what, const char *file,
+		     int line)
 {
 	char text[256];
 

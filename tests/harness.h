@@ -28,6 +28,7 @@ void test_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* CU_ASSERT with both numbers in the message. */
 #define ASSERT_INT(actual, expected)                                                               \
 	test_assert_int((long long)(actual), (long long)(expected), #actual, __FILE__, __LINE__)
-void test_assert_int(long long actual, long long expected, const char *what, const char *file, int line);
+void test_assert_int(long long actual, long long expected, const char *what, const char *file,
+		     int line);
 
 #endif /* TESTS_HARNESS_H */

@@ -45,7 +45,8 @@ static struct input random_input(struct random *r)
 	return (struct input){
 		.old = (int)random_below(r, 2),
 		.priority = (int)random_below(r, 13),
-		.seeks = random_below(r, 8) ? (int)random_below(r, 20) : (int)random_magnitude(r, 31),
+		.seeks = random_below(r, 8) ? (int)random_below(r, 20)
+					    : (int)random_magnitude(r, 31),
 		.batch = random_below(r, 2) ? 0 : (long)random_magnitude(r, 20),
 		.freeable = (long)random_magnitude(r, 40) + 1,
 		.deferred = (long)random_magnitude(r, 42),

@@ -149,7 +149,8 @@ static void bind_in_child(void)
 	CHECK(!read_once(1, &u));
 	CHECK(!strcmp(cg.level[0].dir, mount_point) && cg.nr_levels == 1);
 	CHECK(u.limit == 64 * MIB && u.usage > 0);
-	CHECK(shrink_os_cgroup_second_opinion(&cg) != 0); /* it is wrong here, and is not believed */
+	/* it is wrong here, and is not believed */
+	CHECK(shrink_os_cgroup_second_opinion(&cg) != 0);
 }
 
 static void with_group(void (*fn)(void), const char *what)

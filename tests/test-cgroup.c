@@ -107,9 +107,10 @@ static void test_v1(void)
 
 	fakeroot_begin();
 	fakeroot_file("/proc/self/cgroup", "9:cpu,cpuacct:/other\n4:memory:/box/own\n");
-	fakeroot_file("/proc/self/mountinfo",
-		      "30 23 0:29 / /c/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-		      "35 23 0:32 / /c/mem rw,relatime shared:1 master:2 - cgroup cgroup rw,memory\n");
+	fakeroot_file(
+		"/proc/self/mountinfo",
+		"30 23 0:29 / /c/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+		"35 23 0:32 / /c/mem rw,relatime shared:1 master:2 - cgroup cgroup rw,memory\n");
 	v1_group("/c/mem", V1_NONE, 900 * MIB);
 	v1_group("/c/mem/box", 100 * MIB, 60 * MIB);
 	v1_group("/c/mem/box/own", V1_NONE, 50 * MIB);
@@ -137,7 +138,8 @@ static void test_v2(void)
 {
 	fakeroot_begin();
 	fakeroot_file("/proc/self/cgroup", "0::/system.slice/x.service\n");
-	fakeroot_file("/proc/self/mountinfo", "31 23 0:28 / /c rw - cgroup2 cgroup2 rw,nsdelegate\n");
+	fakeroot_file("/proc/self/mountinfo",
+		      "31 23 0:28 / /c rw - cgroup2 cgroup2 rw,nsdelegate\n");
 	fakeroot_file("/c/cgroup.controllers", "cpu memory\n"); /* the top has no limits */
 	v2_group("/c/system.slice", "max", "max", 70 * MIB);
 	v2_group("/c/system.slice/x.service", "104857600", "83886080", 64 * MIB);
@@ -206,7 +208,8 @@ static void test_hidden(void)
 {
 	fakeroot_begin();
 	fakeroot_file("/proc/self/cgroup", "4:memory:/job\n");
-	fakeroot_file("/proc/self/mountinfo", "35 31 0:32 /../.. /c rw - cgroup cgroup rw,memory\n");
+	fakeroot_file("/proc/self/mountinfo",
+		      "35 31 0:32 /../.. /c rw - cgroup cgroup rw,memory\n");
 	v1_group("/c", V1_NONE, 100 * MIB);
 	v1_group("/c/pods", 64 * MIB, 9 * MIB);
 	v1_group("/c/pods/other/job", 4 * MIB, 1 * MIB);
@@ -339,7 +342,8 @@ static void test_garbage(void)
 			noise[i] = round % 2 ? (char)(seed >> 16)
 					     : alphabet[(seed >> 16) % (sizeof(alphabet) - 1)];
 		}
-		fakeroot_bytes(round % 3 ? "/proc/self/mountinfo" : "/proc/self/cgroup", noise, size);
+		fakeroot_bytes(round % 3 ? "/proc/self/mountinfo" : "/proc/self/cgroup", noise,
+			       size);
 		if (!shrink_os_cgroup_open(&cg))
 			shrink_os_cgroup_close(&cg);
 	}

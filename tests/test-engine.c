@@ -119,7 +119,8 @@ static void test_wmark(void)
 
 static void test_levels(void)
 {
-	struct shrink_headroom h = {.known = true, .limit = 1000, .wmark = {.low = 80, .high = 120}};
+	struct shrink_headroom h = {
+		.known = true, .limit = 1000, .wmark = {.low = 80, .high = 120}};
 	static const struct {
 		uint64_t free;
 		int before, after;

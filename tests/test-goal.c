@@ -62,8 +62,10 @@ static void shared_in_proportion(void)
 	new_sized(&small, "small", 10000, 1000);
 	freed = shrink_all_memory(4000000);
 	CU_ASSERT(freed >= 4000000 && freed <= 4000000 + 2 * 128 * 1000);
-	CU_ASSERT(atomic_load(&large.freed) >= 3000 - 128 && atomic_load(&large.freed) <= 3000 + 256);
-	CU_ASSERT(atomic_load(&small.freed) >= 1000 - 128 && atomic_load(&small.freed) <= 1000 + 256);
+	CU_ASSERT(atomic_load(&large.freed) >= 3000 - 128 &&
+		  atomic_load(&large.freed) <= 3000 + 256);
+	CU_ASSERT(atomic_load(&small.freed) >= 1000 - 128 &&
+		  atomic_load(&small.freed) <= 1000 + 256);
 	cache_end(&large);
 	cache_end(&small);
 	sim_end();
@@ -154,7 +156,8 @@ static void pending_is_not_asked_twice(void)
 	ASSERT_INT((long)cache_stats(&c).pending_bytes, (long)atomic_load(&c.asked) * 100);
 	ASSERT_INT((long)engine_stats().pending_bytes, (long)atomic_load(&c.asked) * 100);
 	ASSERT_INT((long)cache_stats(&c).misuses, 0); /* neither progress nor failure */
-	ASSERT_INT(shrinker_complete(c.s, 0, atomic_load(&c.asked), atomic_load(&c.asked) * 100), 0);
+	ASSERT_INT(shrinker_complete(c.s, 0, atomic_load(&c.asked), atomic_load(&c.asked) * 100),
+		   0);
 	ASSERT_INT((long)cache_stats(&c).pending_objects, 0);
 	ASSERT_INT((long)engine_stats().pending_bytes, 0);
 	ASSERT_INT((long)(engine_stats().completed_bytes - completed),
@@ -228,7 +231,8 @@ int main(int argc, char **argv)
 		{"goal: caches give in proportion", shared_in_proportion},
 		{"goal: bytes reported by scans count", exact_bytes_count},
 		{"G8: usage is re-read between batches", reread_between_batches},
-		{"pending: is not asked for twice, and completed later", pending_is_not_asked_twice},
+		{"pending: is not asked for twice, and completed later",
+		 pending_is_not_asked_twice},
 		{"pending: completion overtakes the report", completion_overtakes_the_report},
 		{"direct: at least 32 pages", direct_frees_at_least_a_cluster},
 		{"direct: without LOCK the rest is the worker's", direct_without_lock},

@@ -173,7 +173,8 @@ static void serve_set(struct bad_server *server, FILE *in, FILE *out, const char
 	memcpy(server->slot[i].key, key, KEY_MAX);
 	server->slot[i].flags = flags;
 	server->slot[i].size = size;
-	if (fread(server->slot[i].value, 1, size, in) == size && fgetc(in) == '\r' && fgetc(in) == '\n')
+	if (fread(server->slot[i].value, 1, size, in) == size && fgetc(in) == '\r' &&
+	    fgetc(in) == '\n')
 		fputs("STORED\r\n", out);
 }
 

@@ -362,7 +362,8 @@ int main(int argc, char **argv)
 		{"owner: STOP returns the rest to deferred", stop_returns_to_deferred},
 		{"G1: an owned shrinker freed while asked, and in its scan", freed_while_posted},
 		{"owner: what is refused", what_is_refused},
-		{"owner: real pressure, nothing on a foreign thread, a budget", real_pressure_runs_at_home},
+		{"owner: real pressure, nothing on a foreign thread, a budget",
+		 real_pressure_runs_at_home},
 		{NULL, NULL},
 	};
 

@@ -335,7 +335,8 @@ static void wait_until_started(pid_t pid)
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "grep -qsx shrink-monitor /proc/%d/task/*/comm", (int)pid);
+	snprintf(command, sizeof(command), "grep -qsx shrink-monitor /proc/%d/task/*/comm",
+		 (int)pid);
 	for (int i = 0; i < 250 && system(command); i++)
 		nap(20 * MSEC);
 }

@@ -127,7 +127,8 @@ static struct shrink_round press(uint64_t bytes)
 	shrink_stats(&now, sizeof(now));
 	if (now.rounds > before.rounds) {
 		struct shrink_round all[64];
-		int n = shrink_rounds(all, (unsigned int)(now.rounds - before.rounds), sizeof(all[0]));
+		int n = shrink_rounds(all, (unsigned int)(now.rounds - before.rounds),
+				      sizeof(all[0]));
 
 		r = all[n - 1];
 	}

@@ -128,7 +128,8 @@ int main(int argc, char **argv)
 	char module[512];
 	int r;
 
-	snprintf(module, sizeof(module), "%s/tests/.libs/single-copy.so", builddir ? builddir : ".");
+	snprintf(module, sizeof(module), "%s/tests/.libs/single-copy.so",
+		 builddir ? builddir : ".");
 	if (!mkdtemp(folder)) {
 		printf("Bail out! mkdtemp\n");
 		return 99;

@@ -320,8 +320,9 @@ static void test_stall_parse(void)
 {
 	uint64_t some = 7, full = 7;
 
-	ASSERT_INT(shrink_stall_parse("some avg10=1.00 total=123\nfull avg10=0.00 total=45\n", &some,
-				      &full), 0);
+	ASSERT_INT(shrink_stall_parse("some avg10=1.00 total=123\nfull avg10=0.00 total=45\n",
+				      &some, &full),
+		   0);
 	ASSERT_INT((long long)some, 123);
 	ASSERT_INT((long long)full, 45);
 	ASSERT_INT(shrink_stall_parse("some avg10=1.00 total=6\n", &some, &full), 0);
@@ -428,7 +429,8 @@ static void test_memavailable(void)
 	ASSERT_INT(open_source(&shrink_source_memavailable), -ENOENT);
 	fakeroot_file("/proc/meminfo", "MemTotal: 1000 kB\nMemFree: 1 kB\n");
 	ASSERT_INT(open_source(&shrink_source_memavailable), -EINVAL);
-	fakeroot_file("/proc/meminfo", "MemTotal:     1000 kB\nMemFree: 1 kB\nMemAvailable: 300 kB\n");
+	fakeroot_file("/proc/meminfo",
+		      "MemTotal:     1000 kB\nMemFree: 1 kB\nMemAvailable: 300 kB\n");
 	ASSERT_INT(open_source(&shrink_source_memavailable), 0);
 	ASSERT_INT(src.gauge->read(src.gauge, 1, &r), 0);
 	ASSERT_INT((long long)r.limit, 1000 * 1024);

@@ -341,7 +341,8 @@ static void everything_at_once(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		{"G1: register, free, set, complete, reclaim, own and fork at once", everything_at_once},
+		{"G1: register, free, set, complete, reclaim, own and fork at once",
+		 everything_at_once},
 		{NULL, NULL},
 	};
 

@@ -455,7 +455,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"walk: as many nodes as the configuration says", made_up_nodes},
-		{"walk: a NUMA-aware shrinker is called for the node asked", aware_is_called_for_its_node},
+		{"walk: a NUMA-aware shrinker is called for the node asked",
+		 aware_is_called_for_its_node},
 		{"G3: a NUMA-aware shrinker defers for each node", aware_defers_for_each_node},
 		{"walk: a NUMA-unaware shrinker is called once per pass", unaware_is_called_once},
 		{"walk: priority is clamped", priority_is_clamped},

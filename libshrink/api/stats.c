@@ -87,7 +87,8 @@ static void add_node(struct shrinker_stats *sum, const struct shrinker_node *nod
 	sum->posted_objects += posted > 0 ? (uint64_t)posted : 0;
 }
 
-int shrinker_stats(const struct shrinker *pub, int nid, struct shrinker_stats *ret_stats, size_t size)
+int shrinker_stats(const struct shrinker *pub, int nid, struct shrinker_stats *ret_stats,
+		   size_t size)
 {
 	struct shrinker_impl *s = shrinker_impl(pub);
 	struct shrinker_stats sum = {0};

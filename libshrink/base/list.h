@@ -51,7 +51,8 @@ static inline void shrink_list_splice_tail(struct shrink_list *from, struct shri
 }
 
 #define shrink_list_entry(item, type, member) shrink_container_of(item, type, member)
-#define shrink_list_for_each(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
+#define shrink_list_for_each(pos, head)                                                            \
+	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 #define shrink_list_for_each_safe(pos, tmp, head)                                                  \
 	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head);                           \
 	     (pos) = (tmp), (tmp) = (pos)->next)

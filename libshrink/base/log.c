@@ -14,7 +14,8 @@ static void (*log_fn)(void *, enum shrink_log_level, const char *);
 static void *log_arg;
 static int log_quiet;
 
-void shrink_set_log(void (*log)(void *arg, enum shrink_log_level level, const char *line), void *arg)
+void shrink_set_log(void (*log)(void *arg, enum shrink_log_level level, const char *line),
+		    void *arg)
 {
 	pthread_mutex_lock(&log_lock);
 	log_fn = log;

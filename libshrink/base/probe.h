@@ -9,7 +9,8 @@
 #ifdef HAVE_SDT
 #include <sys/sdt.h>
 #define SHRINK_PROBE_START(s, fn, nid, nr, gfp, freeable, delta, total, prio)                      \
-	DTRACE_PROBE9(libshrink, shrink_slab_start, s, fn, nid, nr, gfp, freeable, delta, total, prio)
+	DTRACE_PROBE9(libshrink, shrink_slab_start, s, fn, nid, nr, gfp, freeable, delta, total,   \
+		      prio)
 #define SHRINK_PROBE_END(s, nid, fn, nr, deferred, freed, total)                                   \
 	DTRACE_PROBE7(libshrink, shrink_slab_end, s, nid, fn, nr, deferred, freed, total)
 #else

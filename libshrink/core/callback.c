@@ -32,8 +32,8 @@ static const char *misuse_text(unsigned int kind)
 		return "scan_objects returned a negative number or SHRINK_EMPTY; expected objects "
 		       "or SHRINK_STOP; taken as 0";
 	case SHRINK_MISUSE_STILL:
-		return "scan_objects freed nothing and set nr_scanned to 0 without SHRINK_STOP; the "
-		       "batch is charged";
+		return "scan_objects freed nothing and set nr_scanned to 0 without SHRINK_STOP; "
+		       "the batch is charged";
 	case SHRINK_MISUSE_ENDLESS:
 		return "scan_objects keeps setting nr_scanned to 0; the visit ends as with "
 		       "SHRINK_STOP";
@@ -160,7 +160,8 @@ unsigned long shrink_slice_count(struct shrink_pass *pass, struct shrinker_impl 
 	weight = atomic_load_explicit(&s->weight, memory_order_relaxed);
 	if (weight != 100)
 		n = (unsigned long)shrink_min_u64(shrink_mul_div(n, weight, 100), LONG_MAX);
-	return (unsigned long)shrink_sub_u64(n, atomic_load_explicit(&s->keep, memory_order_relaxed));
+	return (unsigned long)shrink_sub_u64(n,
+					     atomic_load_explicit(&s->keep, memory_order_relaxed));
 }
 
 static void account_pending(struct shrink_pass *pass, struct shrinker_impl *s,

@@ -111,7 +111,8 @@ bool shrink_gate_pass(unsigned int generation)
 
 bool shrink_gate_goes_on(unsigned int generation)
 {
-	return (atomic_load_explicit(&state, memory_order_relaxed) & ~FORKING) == (generation | OPEN);
+	return (atomic_load_explicit(&state, memory_order_relaxed) & ~FORKING) ==
+	       (generation | OPEN);
 }
 
 void shrink_gate_open(void)

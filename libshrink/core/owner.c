@@ -217,7 +217,8 @@ static void give_back(struct shrink_owner *o, struct shrinker_node *slot, long n
 		atomic_fetch_add_explicit(&slot->nr_deferred, n, memory_order_relaxed);
 }
 
-static void answer(struct shrink_owner *o, struct shrink_pass *pass, struct shrinker_impl *s, int nid)
+static void answer(struct shrink_owner *o, struct shrink_pass *pass, struct shrinker_impl *s,
+		   int nid)
 {
 	struct shrinker_node *slot = shrinker_slot(s, nid);
 	long batch = atomic_load_explicit(&s->batch, memory_order_relaxed), n;
@@ -275,7 +276,8 @@ long shrink_owner_run(struct shrink_owner *o, uint64_t budget_usec)
 	if (!shrink_gate_enter())
 		return 0;
 	if (budget_usec)
-		pass.deadline = shrink_add_u64(shrink_os_clock(), shrink_mul_div(budget_usec, 1000, 1));
+		pass.deadline =
+			shrink_add_u64(shrink_os_clock(), shrink_mul_div(budget_usec, 1000, 1));
 	pthread_mutex_lock(&o->lock);
 	pass.gfp_mask = (o->pass ? o->gfp_mask : SHRINK_GFP_ALL) & ~shrink_context.deny;
 	pthread_mutex_unlock(&o->lock);

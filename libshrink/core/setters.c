@@ -34,8 +34,8 @@ void shrinker_apply_rules(struct shrinker_impl *s)
 }
 
 /* Takes the wish down, and lets the rules say what comes of it. */
-static int set(struct shrinker *pub, unsigned int rule, void (*wish)(struct shrinker_impl *s, long v),
-	       long value)
+static int set(struct shrinker *pub, unsigned int rule,
+	       void (*wish)(struct shrinker_impl *s, long v), long value)
 {
 	struct shrinker_impl *s = shrinker_impl(pub);
 	int r = 0;

@@ -83,7 +83,8 @@ static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_imp
 			.nr_to_scan = n,
 			.nr_scanned = n,
 			.memcg = pass->memcg,
-			.bytes_to_free = pass->goal ? shrink_mul_div((uint64_t)sl->total_scan, size, 1) : 0,
+			.bytes_to_free =
+				pass->goal ? shrink_mul_div((uint64_t)sl->total_scan, size, 1) : 0,
 			.deadline_nsec = pass->deadline,
 		};
 
@@ -149,7 +150,8 @@ static long put_off(struct shrinker_node *slot, long objects)
 {
 	if (!objects)
 		return atomic_load_explicit(&slot->nr_deferred, memory_order_relaxed);
-	return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) + objects;
+	return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) +
+	       objects;
 }
 
 /* A descent answered STOP at every priority would put the cache off twice over:
@@ -203,7 +205,8 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 		end = scan_batches(pass, s, nid, &sl, &freed);
 
 	left = put_off(slot, what_is_left(pass, slot, &sl, end));
-	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed, sl.total_scan);
+	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed,
+			 sl.total_scan);
 	(void)left;
 	return freed;
 }

@@ -35,7 +35,8 @@ static void visit_nodes(struct shrink_pass *pass, struct shrinker_impl *s,
 }
 
 static void walk(struct shrink_pass *pass,
-		 void (*visit)(struct shrink_pass *, struct shrinker_impl *, int, void *), void *arg)
+		 void (*visit)(struct shrink_pass *, struct shrinker_impl *, int, void *),
+		 void *arg)
 {
 	struct shrinker_impl *s = shrink_registry_first();
 
@@ -90,7 +91,8 @@ static void visit_plan(struct shrink_pass *pass, struct shrinker_impl *s, int ni
 	for (how.priority = 0; how.priority <= SHRINK_DEF_PRIORITY; how.priority++) {
 		uint64_t n = shrink_min_u64(shrink_arith_delta(&how, (long)freeable), freeable);
 
-		yields[how.priority] = shrink_add_u64(yields[how.priority], shrink_mul_div(n, size, 1));
+		yields[how.priority] =
+			shrink_add_u64(yields[how.priority], shrink_mul_div(n, size, 1));
 	}
 }
 

@@ -137,7 +137,8 @@ static int search(char *dir, unsigned int hidden, const char *tail, int *budget)
 		return 0;
 	d = opendir(full);
 	while (d && !found && *budget > 0 && (entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+		if (entry->d_name[0] == '.' ||
+		    (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
 			continue;
 		if (len + 1 + strlen(entry->d_name) >= SHRINK_CGROUP_PATH)
 			continue;

@@ -83,7 +83,8 @@ static struct single_state *state_in(const char *note, size_t size, size_t align
 		    head->n_descsz == sizeof(offset) && all <= size &&
 		    !memcmp(owner, NOTE_OWNER, sizeof(NOTE_OWNER))) {
 			memcpy(&offset, desc, sizeof(offset));
-			return (struct single_state *)((uintptr_t)desc + (uintptr_t)(intptr_t)offset);
+			return (struct single_state *)((uintptr_t)desc +
+						       (uintptr_t)(intptr_t)offset);
 		}
 		if (all >= size)
 			break;

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 /* @name at most 15 characters. 0, or a negative errno. */
-int shrink_os_thread_create(pthread_t *ret_thread, const char *name, void *(*fn)(void *), void *arg);
+int shrink_os_thread_create(pthread_t *ret_thread, const char *name, void *(*fn)(void *),
+			    void *arg);
 
 /* Touches the stack that rounds will use, so that reclaim has no page fault (G6). */
 void shrink_os_thread_warm_stack(void);

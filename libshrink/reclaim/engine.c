@@ -76,7 +76,8 @@ static void learn(const struct shrink_round *rec, uint64_t freed)
 		return;
 	stats.rounds++;
 	if (rec->end == SHRINK_ROUND_FRAGMENTED)
-		fruitless_row = (fruitless_row > FRAGMENTED_ROW ? fruitless_row : FRAGMENTED_ROW) + 1;
+		fruitless_row =
+			(fruitless_row > FRAGMENTED_ROW ? fruitless_row : FRAGMENTED_ROW) + 1;
 	else if (rec->end == SHRINK_ROUND_FRUITLESS && !freed)
 		fruitless_row++;
 	else
@@ -243,7 +244,8 @@ static int end_one(struct worker *w, uint64_t end)
 
 int shrink_engine_stop(uint64_t usec)
 {
-	uint64_t end = shrink_add_u64(shrink_os_clock_real(), shrink_mul_div(usec, NSEC_PER_USEC, 1));
+	uint64_t end =
+		shrink_add_u64(shrink_os_clock_real(), shrink_mul_div(usec, NSEC_PER_USEC, 1));
 	bool was[WORKERS];
 	int r = 0;
 

@@ -70,13 +70,16 @@ void shrink_release_prepare(void)
 	allocator = ALLOC_UNKNOWN;
 	if (jemalloc_ctl)
 		allocator = ALLOC_JEMALLOC;
-	else if (owner && dladdr(owner, &info) && info.dli_fname && strstr(info.dli_fname, "libc.so"))
+	else if (owner && dladdr(owner, &info) && info.dli_fname &&
+		 strstr(info.dli_fname, "libc.so"))
 		allocator = ALLOC_GLIBC;
 }
 
 const char *shrink_release_allocator(void)
 {
-	return allocator == ALLOC_GLIBC ? "glibc" : allocator == ALLOC_JEMALLOC ? "jemalloc" : "unknown";
+	return allocator == ALLOC_GLIBC	     ? "glibc"
+	       : allocator == ALLOC_JEMALLOC ? "jemalloc"
+					     : "unknown";
 }
 
 /*

@@ -166,7 +166,8 @@ static int verdict(struct round *r)
  * make them pay for it. */
 static bool waits_for_owners(const struct round *r, uint64_t freed_by_pass)
 {
-	return !freed_by_pass && (r->pass.posted_bytes || shrink_owner_outstanding(shrink_os_clock()));
+	return !freed_by_pass &&
+	       (r->pass.posted_bytes || shrink_owner_outstanding(shrink_os_clock()));
 }
 
 /* One pass; returns the bytes it got, of every kind. */

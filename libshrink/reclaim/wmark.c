@@ -15,7 +15,8 @@ struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_
 		w.low = shrink_min_u64(low_bytes, limit / 2);
 	} else {
 		uint64_t share = shrink_mul_div(limit, low_percent, 100);
-		uint64_t ramp = shrink_min_u64(shrink_mul_div(slope, horizon_usec, 1000000), limit / 4);
+		uint64_t ramp =
+			shrink_min_u64(shrink_mul_div(slope, horizon_usec, 1000000), limit / 4);
 
 		w.low = shrink_max_u64(share, ramp);
 		w.low = shrink_max_u64(w.low, shrink_min_u64(LOW_MIN, limit / 8));

@@ -128,7 +128,8 @@ static enum shrink_level graver(enum shrink_level a, enum shrink_level b)
 	return a > b ? a : b;
 }
 
-static void set_level(uint64_t now, const struct shrink_signal *sig, const struct shrink_headroom *h)
+static void set_level(uint64_t now, const struct shrink_signal *sig,
+		      const struct shrink_headroom *h)
 {
 	enum shrink_level before = judge.level;
 
@@ -169,8 +170,8 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 		judge.alert_until = now + ALERT_NSEC;
 	if (!sig->recheck && !sig->stall && !sig->bytes && now < shrink_judge_next(now)) {
 		if (now < judge.alert_until)
-			judge.next_look = shrink_min_u64(judge.next_look,
-							 now + SHRINK_TUN(sample_min) * NSEC_PER_USEC);
+			judge.next_look = shrink_min_u64(
+				judge.next_look, now + SHRINK_TUN(sample_min) * NSEC_PER_USEC);
 		return false;
 	}
 	returned = returned_so_far();
@@ -179,6 +180,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	set_level(now, sig, &h);
 	answer_headroom(now, &h);
 	answer_stall(now, sig, &h);
-	judge.next_look = now + next_period(now, usec, edge_watched && below_the_edge(&h)) * NSEC_PER_USEC;
+	judge.next_look =
+		now + next_period(now, usec, edge_watched && below_the_edge(&h)) * NSEC_PER_USEC;
 	return true;
 }

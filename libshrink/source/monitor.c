@@ -204,7 +204,8 @@ static void take_events(const struct epoll_event *events, int n, uint64_t now,
 		src = &sources[data >> 8];
 		if (src->state != SHRINK_SOURCE_LIVE || (int)(data & 0xff) >= src->nr_fds)
 			continue;
-		judge_source(src, src->ops->ready(src, (int)(data & 0xff), events[i].events, now, &sig),
+		judge_source(src,
+			     src->ops->ready(src, (int)(data & 0xff), events[i].events, now, &sig),
 			     &sig, all);
 	}
 }
@@ -232,7 +233,8 @@ static void run_chores(void)
 		if (!src->ops->chore || !chore_runs(src))
 			continue;
 		if (src->ops->chore(src) < 0)
-			shrink_warn("source %s: %s; it goes on as it was", src->ops->name, src->reason);
+			shrink_warn("source %s: %s; it goes on as it was", src->ops->name,
+				    src->reason);
 		src->next_sample = 0;
 		__atomic_store_n(&src->chore_due, 0, __ATOMIC_RELEASE);
 	}

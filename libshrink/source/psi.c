@@ -151,18 +151,23 @@ static int psi_open(struct shrink_source *src)
 	psi.stall = shrink_min_u64(SHRINK_TUN(psi_stall), psi.window);
 	r = open_file(src->cgroup, path, sizeof(path));
 	if (r < 0)
-		return shrink_source_fail(src, r, r == -EOPNOTSUPP ? "switched off at boot (psi=0)"
-								   : "no PSI here: %s", strerror(-r));
+		return shrink_source_fail(src, r,
+					  r == -EOPNOTSUPP ? "switched off at boot (psi=0)"
+							   : "no PSI here: %s",
+					  strerror(-r));
 	psi.fd = r;
 	r = read_totals(psi.fd, &some, &full);
 	if (r < 0) {
 		shrink_os_close(psi.fd);
 		psi.fd = -1;
-		return shrink_source_fail(src, r, r == -EOPNOTSUPP ? "switched off at boot (psi=0)"
-								   : "PSI cannot be read: %s", strerror(-r));
+		return shrink_source_fail(src, r,
+					  r == -EOPNOTSUPP ? "switched off at boot (psi=0)"
+							   : "PSI cannot be read: %s",
+					  strerror(-r));
 	}
 	if (!psi.own)
-		shrink_source_fail(src, 0, "own group has none: the machine's only shortens sampling");
+		shrink_source_fail(src, 0,
+				   "own group has none: the machine's only shortens sampling");
 	set_triggers(src, path);
 	psi.last_some = UINT64_MAX; /* the first sample sets the baseline */
 	psi.period = psi.window * NSEC_PER_USEC / 2;
@@ -224,8 +229,9 @@ static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_sig
 	int grows, r = read_totals(psi.fd, &some, &full);
 
 	if (r < 0)
-		return shrink_source_fail(src, r, r == -ENODEV ? "the group was removed"
-							       : "memory.pressure: %s", strerror(-r));
+		return shrink_source_fail(
+			src, r, r == -ENODEV ? "the group was removed" : "memory.pressure: %s",
+			strerror(-r));
 	if (psi.last_some == UINT64_MAX)
 		begin(usec, some, full);
 	grows = some > psi.last_some;

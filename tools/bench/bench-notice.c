@@ -70,7 +70,8 @@ static void grow_to(uint64_t usage)
 
 	while (!shrink_limits(&limits, sizeof(limits)) && limits.usage + BLOCK <= usage &&
 	       nr_blocks < BLOCKS_MAX) {
-		void *p = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		void *p = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 
 		if (p == MAP_FAILED)
 			bench_die("mmap", errno);
@@ -173,7 +174,8 @@ int main(int argc, char **argv)
 	double aim;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: bench-notice KVHOG TRIALS MODE AIM-USEC (in a limited group)\n");
+		fprintf(stderr,
+			"usage: bench-notice KVHOG TRIALS MODE AIM-USEC (in a limited group)\n");
 		return 2;
 	}
 	trials = strtoul(argv[2], NULL, 10);

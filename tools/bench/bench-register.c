@@ -154,11 +154,13 @@ int main(void)
 	nr_busy = collect(once_library, walk_library, busy);
 	shrinker_free(sleeper);
 	nr_mutex = collect(once_mutex, walk_mutex, mutex);
-	report("register+free, nothing running, p50", 0, bench_percentile(calm, nr_calm, 0.5), 0, nr_calm);
+	report("register+free, nothing running, p50", 0, bench_percentile(calm, nr_calm, 0.5), 0,
+	       nr_calm);
 	report("register+free beside a sleeping scan, p50", 0, bench_percentile(busy, nr_busy, 0.5),
 	       bench_percentile(mutex, nr_mutex, 0.5), nr_busy);
-	report("register+free beside a sleeping scan, p99", 100, bench_percentile(busy, nr_busy, 0.99),
-	       bench_percentile(mutex, nr_mutex, 0.99), nr_busy);
+	report("register+free beside a sleeping scan, p99", 100,
+	       bench_percentile(busy, nr_busy, 0.99), bench_percentile(mutex, nr_mutex, 0.99),
+	       nr_busy);
 	report("register+free beside a sleeping scan, max", 0, bench_percentile(busy, nr_busy, 1),
 	       bench_percentile(mutex, nr_mutex, 1), nr_busy);
 	shrink_stop();

@@ -108,8 +108,8 @@ int main(int argc, char **argv)
 	}
 	own = 100.0 * (double)(after.own_nsec - before.own_nsec) / (double)took;
 	whole = 100.0 * (double)(after.cpu_nsec - before.cpu_nsec) / (double)took;
-	report(argv[3], "CPU of libshrink's threads (baseline: the whole server)", "% of a core", own,
-	       aim, whole);
+	report(argv[3], "CPU of libshrink's threads (baseline: the whole server)", "% of a core",
+	       own, aim, whole);
 	report(argv[3], "wake-ups", "1/s",
 	       (double)(after.wakeups - before.wakeups) * 1e9 / (double)took, 0, 0);
 	return 0;

@@ -217,7 +217,8 @@ static void conn_parse(struct conn *conn)
 static void conn_receive(struct conn *conn)
 {
 	do {
-		ssize_t n = recv(conn->fd, conn->in + conn->in_len, conn->in_size - conn->in_len - 1, 0);
+		ssize_t n = recv(conn->fd, conn->in + conn->in_len,
+				 conn->in_size - conn->in_len - 1, 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return;

@@ -166,8 +166,9 @@ static void take(struct hog *hog, volatile char *memory, int usage_fd)
 		while (step < STEPS && done + chunk >= hog->bytes / STEPS * (step + 1))
 			hog->step_nsec[step++] = now_nsec();
 		if (hog->rate) {
-			uint64_t due = hog->begin_nsec +
-				       (uint64_t)((double)(done + chunk) / (double)hog->rate * (double)NSEC);
+			uint64_t due =
+				hog->begin_nsec + (uint64_t)((double)(done + chunk) /
+							     (double)hog->rate * (double)NSEC);
 			uint64_t now = now_nsec();
 
 			if (due > now)

@@ -146,8 +146,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:t:c:k:f:F:S:n:r:z:m:M:x:i:g:p:P:B:h", long_options,
-				     NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "s:t:c:k:f:F:S:n:r:z:m:M:x:i:g:p:P:B:h",
+				     long_options, NULL)) != -1)
 		parse_one(o, option, optarg);
 	if (optind < argc)
 		bad_usage("unknown argument", argv[optind]);
@@ -202,12 +202,11 @@ static void print_tick(struct load *load, struct watch *watch, struct seen *seen
 	if (max > seen->pause_max)
 		seen->pause_max = max;
 	printf("{\"type\":\"tick\",\"t\":%.3f,\"nsec\":%" PRIu64
-	       ",\"phase\":\"%s\",\"requests\":%" PRIu64
-	       ",\"gets\":%" PRIu64 ",\"hits\":%" PRIu64 ",\"hit_rate\":%.4f,\"bad\":%" PRIu64
-	       ",\"filled\":%" PRIu64,
-	       t, now_nsec(), phase_name(load), requests - seen->requests, gets - seen->gets, hits - seen->hits,
-	       part_of(hits - seen->hits, gets - seen->gets), (uint64_t)counters->bad,
-	       (uint64_t)load->fill_done);
+	       ",\"phase\":\"%s\",\"requests\":%" PRIu64 ",\"gets\":%" PRIu64 ",\"hits\":%" PRIu64
+	       ",\"hit_rate\":%.4f,\"bad\":%" PRIu64 ",\"filled\":%" PRIu64,
+	       t, now_nsec(), phase_name(load), requests - seen->requests, gets - seen->gets,
+	       hits - seen->hits, part_of(hits - seen->hits, gets - seen->gets),
+	       (uint64_t)counters->bad, (uint64_t)load->fill_done);
 	print_pause(&since, max);
 	printf(",\"psi_usec\":%" PRId64,
 	       seen->psi_some_usec < 0 || figures.psi_some_usec < 0
@@ -264,7 +263,8 @@ static void control(struct load *load, struct watch *watch, const struct options
 			read_end = now + (uint64_t)(o->seconds * (double)NSEC);
 		if (now >= next_tick) {
 			print_tick(load, watch, seen, (double)(now - start) / (double)NSEC);
-			next_tick += o->tick_msec * 1000000 * (1 + (now - next_tick) / (o->tick_msec * 1000000));
+			next_tick += o->tick_msec * 1000000 *
+				     (1 + (now - next_tick) / (o->tick_msec * 1000000));
 		}
 		if (read_end && (now >= read_end ||
 				 (o->load.reads_max && load->reads >= o->load.reads_max)))
