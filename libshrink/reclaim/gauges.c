@@ -29,7 +29,8 @@ struct entry {
 	struct shrink_gauge *gauge;
 	_Atomic int dropped;
 	_Atomic uint64_t reclaimable; /* of the last exact reading */
-	_Atomic uint64_t slope;       /* worst, bytes per second */
+	_Atomic uint64_t slope;       /* worst, bytes per second, */
+	_Atomic uint64_t late;        /*	and how late we were then, usec */
 	/* monitor only: the sample before */
 	uint64_t last_usage, last_time, faded;
 	uint64_t last_own; /* unreclaimable; UINT64_MAX = was not read */
@@ -49,6 +50,7 @@ void shrink_gauges_reset(void)
 		atomic_store(&e->dropped, 0);
 		atomic_store(&e->reclaimable, 0);
 		atomic_store(&e->slope, 0);
+		atomic_store(&e->late, 0);
 		e->last_usage = e->last_time = e->faded = 0;
 		e->last_own = UINT64_MAX;
 	}
@@ -106,7 +108,7 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 		.limit = r.limit,
 		.usage = r.usage,
 		.wmark = shrink_wmark(r.limit, slope,
-				      atomic_load_explicit(&late_usec, memory_order_relaxed)),
+				      atomic_load_explicit(&e->late, memory_order_relaxed)),
 		.kind = r.kind,
 		.path = r.path,
 		.name = e->gauge->name,
@@ -171,6 +173,24 @@ static uint64_t slope_of(const struct entry *e, uint64_t now, uint64_t before, u
 	return slope < SLOPE_MAX ? slope : 0;
 }
 
+/* What can grow before we are there: slope and lateness of one moment. Taken each
+ * by itself, lateness alone would raise low beside a cache that stands still (G7). */
+static uint64_t ramp(uint64_t slope, uint64_t late)
+{
+	return shrink_mul_div(slope, SHRINK_TUN(slope_horizon) + late, 1000000);
+}
+
+static void keep_worst(struct entry *e, uint64_t slope)
+{
+	uint64_t late = atomic_load_explicit(&late_usec, memory_order_relaxed);
+
+	if (ramp(slope, late) <= ramp(atomic_load_explicit(&e->slope, memory_order_relaxed),
+				      atomic_load_explicit(&e->late, memory_order_relaxed)))
+		return;
+	atomic_store_explicit(&e->slope, slope, memory_order_relaxed);
+	atomic_store_explicit(&e->late, late, memory_order_relaxed);
+}
+
 /*
  * Learns from a sample; returns the slope to go by until the next. Only growth of
  * what the kernel cannot take counts: a file read once through the page cache
@@ -201,8 +221,7 @@ static uint64_t learn_slope(struct entry *e, uint64_t now, struct shrink_headroo
 		uint64_t before = e->last_own != UINT64_MAX ? e->last_own : e->last_usage;
 		uint64_t known = slope_of(e, now, before, own, returned);
 
-		if (known > worst)
-			atomic_store_explicit(&e->slope, known, memory_order_relaxed);
+		keep_worst(e, known);
 		if (e->last_own != UINT64_MAX)
 			slope = known;
 	}
