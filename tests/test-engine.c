@@ -103,9 +103,9 @@ static void test_wmark(void)
 	/* 4 GB/s for 10 ms is 40 MB */
 	w = shrink_wmark_compute(1000 * MB, 4000 * MB, 2, 0, 0, 10000);
 	ASSERT_INT(w.low, 40 * MB);
-	/* however steep, never more than a quarter */
+	/* however steep, never more than an eighth */
 	w = shrink_wmark_compute(1000 * MB, 1ULL << 50, 2, 0, 0, 10000);
-	ASSERT_INT(w.low, 250 * MB);
+	ASSERT_INT(w.low, 125 * MB);
 	/* small: 1 MiB rather than 2 percent, an eighth at most */
 	ASSERT_INT(shrink_wmark_compute(20 * MB, 0, 2, 0, 0, 10000).low, MB);
 	ASSERT_INT(shrink_wmark_compute(MB, 0, 2, 0, 0, 10000).low, MB / 8);

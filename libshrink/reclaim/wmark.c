@@ -16,7 +16,7 @@ struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_
 	} else {
 		uint64_t share = shrink_mul_div(limit, low_percent, 100);
 		uint64_t ramp =
-			shrink_min_u64(shrink_mul_div(slope, horizon_usec, 1000000), limit / 4);
+			shrink_min_u64(shrink_mul_div(slope, horizon_usec, 1000000), limit / 8);
 
 		w.low = shrink_max_u64(share, ramp);
 		w.low = shrink_max_u64(w.low, shrink_min_u64(LOW_MIN, limit / 8));

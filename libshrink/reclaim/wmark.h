@@ -7,7 +7,7 @@
  * returned the process goes on allocating, at worst at the steepest slope ever
  * seen; and on a busy machine our own threads come late. So
  *
- *	low  = max(low_percent of limit, slope * (horizon + late))	at most limit / 4
+ *	low  = max(low_percent of limit, slope * (horizon + late))	at most limit / 8
  *	high = low + low / 2
  *
  * and for small limits, where two percent is less than the kernel's own charge
