@@ -51,6 +51,12 @@ apt_get() {
 		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
+# memcached comes with a service for every boot: we want the program only, so what
+# we installed ourselves is not left to start later either.
+services_disable() {
+	[[ " $1 " != *' memcached '* ]] || update-rc.d memcached disable
+}
+
 # need_packages demo|test: installs what is missing, or says what to type
 need_packages() {
 	local missing log=$top/build/apt.log rc=0
@@ -73,7 +79,8 @@ need_packages() {
 	trap 'services_release' EXIT
 	services_hold
 	# shellcheck disable=SC2086 # a list of words
-	{ apt_get update && apt_get install $missing; } >"$log" 2>&1 || rc=$?
+	{ apt_get update && apt_get install $missing && services_disable "$missing"; } \
+		>"$log" 2>&1 || rc=$?
 	services_release
 	trap - EXIT
 	[ $rc = 0 ] || {
