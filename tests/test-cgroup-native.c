@@ -132,6 +132,15 @@ static void namespace_in_child(void)
 	CHECK(cg.nr_levels > 1);
 }
 
+/* A process that moves leaves its charges where they are: something new is needed
+ * for there to be any usage. */
+static void use_some_memory(void)
+{
+	static char some[1 << 20];
+
+	memset(some, 1, sizeof(some));
+}
+
 /* The group alone is bound, read-only, over the place of the whole tree. */
 static void bind_in_child(void)
 {
@@ -139,6 +148,7 @@ static void bind_in_child(void)
 	struct shrink_cgroup_usage u;
 
 	CHECK(!cg_move(&group, 0));
+	use_some_memory();
 	CHECK(!read_once(0, &u));
 	strcpy(mount_point, cg.level[cg.nr_levels - 1].dir);
 	shrink_os_cgroup_close(&cg);
