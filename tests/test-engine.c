@@ -106,9 +106,9 @@ static void test_wmark(void)
 	/* however steep, never more than an eighth */
 	w = shrink_wmark_compute(1000 * MB, 1ULL << 50, 2, 0, 0, 10000);
 	ASSERT_INT(w.low, 125 * MB);
-	/* small: 1 MiB rather than 2 percent, an eighth at most */
-	ASSERT_INT(shrink_wmark_compute(20 * MB, 0, 2, 0, 0, 10000).low, MB);
-	ASSERT_INT(shrink_wmark_compute(MB, 0, 2, 0, 0, 10000).low, MB / 8);
+	/* small: 8 MiB rather than 2 percent, a twentieth at most */
+	ASSERT_INT(shrink_wmark_compute(200 * MB, 0, 2, 0, 0, 10000).low, 8 * MB);
+	ASSERT_INT(shrink_wmark_compute(MB, 0, 2, 0, 0, 10000).low, MB / 20);
 	/* given: taken, within reason */
 	w = shrink_wmark_compute(1000 * MB, 0, 2, 7 * MB, 9 * MB, 10000);
 	ASSERT_INT(w.low, 7 * MB);

@@ -3,7 +3,9 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/reclaim/wmark.h>
 
-#define LOW_MIN (1ULL << 20)
+/* One process that begins to allocate at full speed takes 2 GB/s, and no slope has
+ * been seen by then: this buys some 4 ms, within which we are there (bench notice). */
+#define LOW_MIN (8ULL << 20)
 
 struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_t low_percent,
 					 uint64_t low_bytes, uint64_t high_bytes,
@@ -19,7 +21,7 @@ struct shrink_wmark shrink_wmark_compute(uint64_t limit, uint64_t slope, uint64_
 			shrink_min_u64(shrink_mul_div(slope, horizon_usec, 1000000), limit / 8);
 
 		w.low = shrink_max_u64(share, ramp);
-		w.low = shrink_max_u64(w.low, shrink_min_u64(LOW_MIN, limit / 8));
+		w.low = shrink_max_u64(w.low, shrink_min_u64(LOW_MIN, limit / 20));
 	}
 	w.high = shrink_add_u64(w.low, w.low / 2 + 1);
 	if (high_bytes > w.low)

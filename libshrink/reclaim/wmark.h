@@ -10,8 +10,8 @@
  *	low  = max(low_percent of limit, slope * (horizon + late))	at most limit / 8
  *	high = low + low / 2
  *
- * and for small limits, where two percent is less than the kernel's own charge
- * batches (64 pages on each processor), at least 1 MiB, at most limit / 8.
+ * and for small limits, where two percent is nothing against a neighbour that has
+ * not been seen to grow yet, at least 8 MiB, at most limit / 20.
  */
 #ifndef SHRINK_RECLAIM_WMARK_H
 #define SHRINK_RECLAIM_WMARK_H
