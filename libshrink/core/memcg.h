@@ -1,15 +1,89 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
-/* Memory groups. Until the tree grows there is the root: the process itself. */
+/*
+ * Memory groups as the core sees them: a tree, and for each (group, node) a map of
+ * the shrinkers that have objects there, with their deferred work, in units of 64
+ * (contract 3.4 to 3.8).
+ *
+ *	group ─ node ─ units[] ─► unit { map: 64 bits, deferred[64] }
+ *
+ * A unit lives as long as its group. The array of unit pointers grows when ids do:
+ * units are shared by the old and the new array, only the pointers are copied, so
+ * that no bit set meanwhile is lost. Old arrays are kept until the group goes -
+ * together they are smaller than the newest - and so need no grace period.
+ *
+ * Locks: the tree, the arrays and the hooks change under the registry lock. Bits,
+ * deferred counters, usage and limits are atomics.
+ */
 #ifndef SHRINK_CORE_MEMCG_H
 #define SHRINK_CORE_MEMCG_H
 
-#include <shrink/reclaim.h>
+#include <shrink/memcg.h>
+#include <libshrink/base/list.h>
+#include <libshrink/core/core.h>
 
-struct shrink_memcg {
-	struct shrink_memcg *parent; /* NULL: the root */
-	const char *name;
+#define SHRINK_MEMCG_UNIT 64
+#define SHRINK_MEMCGS_MAX 65536
+
+struct shrink_memcg_unit {
+	_Atomic uint64_t map;
+	_Atomic long deferred[SHRINK_MEMCG_UNIT];
+} SHRINK_ALIGNED;
+
+struct shrink_memcg_units {
+	struct shrink_memcg_units *older; /* freed with the group */
+	unsigned int nr;
+	struct shrink_memcg_unit *unit[];
 };
 
-extern struct shrink_memcg shrink_memcg_root_group;
+struct shrink_memcg_node {
+	_Atomic(struct shrink_memcg_units *) units;
+};
+
+struct shrink_memcg {
+	struct shrink_memcg *parent;     /* referenced; NULL: the root */
+	_Atomic long refs;
+	_Atomic int online;
+	int id;                          /* 0 = the root; lowest that is free */
+	char name[64];
+	/* under the registry lock */
+	struct shrink_list children;     /* online ones */
+	struct shrink_list sibling;
+	bool creator_ref;                /* shrink_memcg_destroy() has not been called */
+	/* accounting: memcg-charge.c, memcg-protect.c and above */
+	struct shrink_memcg_account *account; /* NULL: the root */
+	struct shrink_memcg_node node[];
+};
+
+extern struct shrink_memcg *const shrink_memcg_root_group;
+
+static inline bool shrink_memcg_is_root(const struct shrink_memcg *memcg)
+{
+	return !memcg || !memcg->parent;
+}
+
+/* Pre-order over the online groups below @root, @root first. Starts with @prev =
+ * NULL; each is returned referenced, and @prev's reference is dropped. NULL = the
+ * end. A walk that stops early puts the last one itself. No lock held on return. */
+struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *root, struct shrink_memcg *prev);
+/* The online group of this id, referenced, or NULL. */
+struct shrink_memcg *shrink_memcg_by_id(int id);
+int shrink_memcg_count(void);
+
+/* The unit that holds the bit of shrinker @id; NULL: the map has not grown so far. */
+struct shrink_memcg_unit *shrink_memcg_unit(struct shrink_memcg *memcg, int nid, int id);
+void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id);
+/* Registry lock held, from shrinker_alloc(): every group has room for @id, or
+ * -ENOMEM. @id's counters everywhere are 0 and its bits clear. */
+int shrink_memcg_make_room(int id);
+void shrink_memcg_forget_id(int id); /* registry lock held */
+
+/* Told when a group goes offline, before its deferred work moves to the parent:
+ * lists are re-parented here. Not under any lock of the core's. */
+struct shrink_memcg_hook {
+	void (*offline)(struct shrink_memcg_hook *hook, struct shrink_memcg *memcg);
+	struct shrink_list link;
+};
+void shrink_memcg_hook_add(struct shrink_memcg_hook *hook);
+void shrink_memcg_hook_del(struct shrink_memcg_hook *hook);
 
 #endif /* SHRINK_CORE_MEMCG_H */
