@@ -168,7 +168,8 @@ int shrink_memcg_event_fd(struct shrink_memcg *memcg);
  * shrink_memcg_bind() - usage and limits are those of a kernel's group
  * @dir: cgroup directory, v1 or v2, e.g. "/sys/fs/cgroup/memory/tenant"; NULL ends it
  *
- * Return: 0; -EINVAL; -ENOENT: no memory files there; -EMFILE.
+ * Return: 0; -EINVAL; -ENOENT: no memory files there; -EMFILE; -ENOSPC: bound and
+ * unbound more than four times.
  */
 int shrink_memcg_bind(struct shrink_memcg *memcg, const char *dir);
 

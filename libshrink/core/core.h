@@ -134,6 +134,12 @@ void shrink_life_fork_prepare(void);
 void shrink_life_fork_parent(void);
 void shrink_life_fork_child(void);
 
+/* The shrinker of an id, wherever it is in its life: referenced, or NULL with
+ * *@ret_absent saying whether there is none at all (true) or it just cannot be
+ * held (false). */
+struct shrinker_impl *shrinker_get_by_id(int id, bool *ret_absent);
+struct shrinker_impl *shrinker_by_id_locked(int id); /* registry lock held */
+
 /* ---- context.c: what this thread is in */
 struct shrink_context {
 	struct shrinker_impl *current;   /* callback running on this thread */
@@ -188,12 +194,16 @@ bool shrink_ticker_lose(struct shrink_ticker *t, struct shrinker_impl *s);
 /* One pass, or a descent of them: how hard, for how much, and what came of it. */
 struct shrink_pass {
 	shrink_gfp_t gfp_mask;
-	struct shrink_memcg *memcg;
+	struct shrink_memcg *memcg;      /* asked now */
+	struct shrink_memcg *top;        /* shrink_walk_tree(): it and all below it */
+	/* a group under protection: left out of this pass */
+	bool (*spare)(struct shrink_pass *pass, struct shrink_memcg *memcg);
 	int nid;
 	struct shrink_arith_how how;     /* seeks and batch filled in per shrinker */
 	bool direct_only;                /* scan only SHRINKER_DIRECT; others STOP */
 	uint64_t event;                  /* one notice; 0 = raw pass: pure arithmetic */
 	uint64_t id;                     /* this pass; owners take one each */
+	bool planning;                   /* counts only, to see what it would yield */
 	bool raw;                        /* shrink_slab() itself: scans are not timed */
 	/* byte goal: 0 = none, arithmetic untouched */
 	uint64_t goal;                   /* bytes wanted of this pass */
@@ -241,9 +251,13 @@ unsigned long shrink_slice_scan(struct shrink_pass *pass, struct shrinker_impl *
 				struct shrink_control *sc);
 
 /* ---- walk.c */
-/* All shrinkers at pass->nid (or all nodes). Inside the gate. Objects freed. */
+/* One group, pass->memcg, at pass->nid (or all nodes): all shrinkers for the root,
+ * those with a bit set for another. Inside the gate. Objects freed. */
 unsigned long shrink_walk(struct shrink_pass *pass);
-/* Bytes that a pass would get at each priority 0..12, by counting once. */
+/* The same for pass->top and every group below it. */
+unsigned long shrink_walk_tree(struct shrink_pass *pass);
+/* Bytes that a pass over the tree would get at each priority 0..12, by counting
+ * once. */
 void shrink_walk_plan(struct shrink_pass *pass, uint64_t yields[SHRINK_DEF_PRIORITY + 1]);
 uint64_t shrink_pass_new_id(void);
 

@@ -9,6 +9,8 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/core/life.h>
+#include <libshrink/core/memcg.h>
+#include <libshrink/core/rcu.h>
 #include <libshrink/os/alloc.h>
 
 #define ALL_FLAGS                                                                                  \
@@ -20,6 +22,8 @@
 static pthread_mutex_t ids_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t ids[IDS_MAX / 64];
 static unsigned int ids_hint; /* no word before it has a free bit */
+/* Set from allocation to the moment it is off the list; read inside RCU. */
+static _Atomic(struct shrinker_impl *) by_id[IDS_MAX];
 
 static int take_id(void)
 {
@@ -59,6 +63,46 @@ void shrink_life_fork_parent(void)
 	pthread_mutex_unlock(&ids_lock);
 }
 
+struct shrinker_impl *shrinker_by_id_locked(int id)
+{
+	return atomic_load_explicit(&by_id[id], memory_order_acquire);
+}
+
+struct shrinker_impl *shrinker_get_by_id(int id, bool *ret_absent)
+{
+	struct shrinker_impl *s;
+
+	shrink_rcu_read_lock();
+	s = atomic_load_explicit(&by_id[id], memory_order_acquire);
+	*ret_absent = !s;
+	if (s && !shrinker_try_get(s))
+		s = NULL;
+	shrink_rcu_read_unlock();
+	return s;
+}
+
+void shrinker_unmap_id(int id)
+{
+	atomic_store_explicit(&by_id[id], NULL, memory_order_release);
+}
+
+/* Every group has room for its bit and deferred work before anybody can set them. */
+static int map_id(struct shrinker_impl *s)
+{
+	int r = 0;
+
+	if (s->pub.flags & SHRINKER_MEMCG_AWARE) {
+		shrink_registry_lock();
+		r = shrink_memcg_make_room(s->id);
+		if (!r)
+			shrink_memcg_forget_id(s->id);
+		shrink_registry_unlock();
+	}
+	if (!r)
+		atomic_store_explicit(&by_id[s->id], s, memory_order_release);
+	return r;
+}
+
 static struct shrinker_impl *new_impl(unsigned int flags)
 {
 	int nodes = flags & SHRINKER_NUMA_AWARE ? shrink_core_nr_nodes() : 1;
@@ -80,6 +124,12 @@ static struct shrinker_impl *new_impl(unsigned int flags)
 	atomic_store_explicit(&s->enabled, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->weight, 100, memory_order_relaxed);
 	shrink_list_init(&s->owner_link);
+	if (map_id(s) < 0) {
+		shrinker_release_id(s->id);
+		shrink_os_free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return s;
 }
 
@@ -104,6 +154,7 @@ struct shrinker *shrinker_alloc(unsigned int flags, const char *fmt, ...)
 	n = vsnprintf(s->name, sizeof(s->name), fmt, args);
 	va_end(args);
 	if (n <= 0) {
+		shrinker_unmap_id(s->id);
 		shrinker_release_id(s->id);
 		shrink_os_free(s);
 		errno = EINVAL;

@@ -13,5 +13,6 @@ void shrinker_apply_rules(struct shrinker_impl *s);
 /* Memory of a shrinker in X, or of one never registered: to limbo. No lock held. */
 void shrink_registry_bury(struct shrinker_impl *s);
 void shrinker_release_id(int id);
+void shrinker_unmap_id(int id); /* nobody finds it by its id any more */
 
 #endif /* SHRINK_CORE_LIFE_H */

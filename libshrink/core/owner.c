@@ -264,7 +264,7 @@ static void close_request(struct shrink_owner *o)
 
 long shrink_owner_run(struct shrink_owner *o, uint64_t budget_usec)
 {
-	struct shrink_pass pass = {.memcg = &shrink_memcg_root_group};
+	struct shrink_pass pass = {.memcg = shrink_memcg_root_group};
 	struct shrinker_impl *s;
 	int nid;
 

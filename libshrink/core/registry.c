@@ -107,6 +107,7 @@ static void finish(struct shrinker_impl *s)
 
 	pthread_mutex_lock(&lock);
 	unlink_locked(s);
+	shrinker_unmap_id(s->id);
 	shrink_owner_detach(s);
 	s->state = SHRINKER_X;
 	waited = s->waited;
@@ -183,6 +184,7 @@ void shrink_registry_bury(struct shrinker_impl *s)
 	void (*crowded)(void) = atomic_load_explicit(&limbo_hook, memory_order_acquire);
 	unsigned long n;
 
+	shrinker_unmap_id(s->id); /* one that was never on the list */
 	shrinker_release_id(s->id);
 	pthread_mutex_lock(&lock);
 	s->limbo = limbo;
@@ -253,6 +255,7 @@ void shrink_registry_fork_child(void)
 		atomic_store(&s->stuck, 0);
 		if (s->state == SHRINKER_D && !own) {
 			unlink_locked(s);
+			shrinker_unmap_id(s->id);
 			shrink_owner_detach(s);
 			shrinker_release_id(s->id);
 			s->limbo = dead;

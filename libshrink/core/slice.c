@@ -13,6 +13,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/probe.h>
 #include <libshrink/core/core.h>
+#include <libshrink/core/memcg.h>
 #include <libshrink/os/clock.h>
 
 /* Asked between batches (G8). */
@@ -138,30 +139,41 @@ static enum slice_end refuse_batches(struct shrink_pass *pass, struct shrinker_i
 	return SLICE_STOP;
 }
 
-static long claim_deferred(struct shrinker_node *slot)
+/* Where work of this visit is put off: per group for a shrinker that knows groups,
+ * else its own (contract 3.8). */
+static _Atomic long *deferred_of(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
 {
-	/* 0 for 0 is no exchange at all: the common case costs no locked access */
-	if (!atomic_load_explicit(&slot->nr_deferred, memory_order_relaxed))
-		return 0;
-	return atomic_exchange_explicit(&slot->nr_deferred, 0, memory_order_relaxed);
+	struct shrink_memcg_unit *unit = NULL;
+
+	if (s->pub.flags & SHRINKER_MEMCG_AWARE)
+		unit = shrink_memcg_unit(pass->memcg, nid, s->id);
+	return unit ? &unit->deferred[s->id % SHRINK_MEMCG_UNIT] : &shrinker_slot(s, nid)->nr_deferred;
 }
 
-static long put_off(struct shrinker_node *slot, long objects)
+static long claim_deferred(_Atomic long *deferred)
+{
+	/* 0 for 0 is no exchange at all: the common case costs no locked access */
+	if (!atomic_load_explicit(deferred, memory_order_relaxed))
+		return 0;
+	return atomic_exchange_explicit(deferred, 0, memory_order_relaxed);
+}
+
+static long put_off(_Atomic long *deferred, long objects)
 {
 	if (!objects)
-		return atomic_load_explicit(&slot->nr_deferred, memory_order_relaxed);
-	return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) +
-	       objects;
+		return atomic_load_explicit(deferred, memory_order_relaxed);
+	return atomic_fetch_add_explicit(deferred, objects, memory_order_relaxed) + objects;
 }
 
 /* A descent answered STOP at every priority would put the cache off twice over:
  * one event adds its share once. */
 static bool stopped_before(struct shrink_pass *pass, struct shrinker_node *slot)
 {
+	uint64_t key = pass->event * SHRINK_MEMCGS_MAX + (uint64_t)pass->memcg->id;
+
 	if (!pass->event)
 		return false;
-	return atomic_exchange_explicit(&slot->stop_event, pass->event, memory_order_relaxed) ==
-	       pass->event;
+	return atomic_exchange_explicit(&slot->stop_event, key, memory_order_relaxed) == key;
 }
 
 static long what_is_left(struct shrink_pass *pass, struct shrinker_node *slot,
@@ -178,7 +190,7 @@ static long what_is_left(struct shrink_pass *pass, struct shrinker_node *slot,
 
 unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
 {
-	struct shrinker_node *slot = shrinker_slot(s, nid);
+	_Atomic long *deferred = deferred_of(pass, s, nid);
 	struct shrink_arith_how how = pass->how;
 	unsigned long freeable, freed = 0;
 	struct shrink_slice sl;
@@ -190,7 +202,7 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 		return freeable;
 	how.seeks = atomic_load_explicit(&s->seeks, memory_order_relaxed);
 	how.batch = atomic_load_explicit(&s->batch, memory_order_relaxed);
-	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(slot));
+	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(deferred));
 	spare_kept(s, &sl);
 	if (pass->goal)
 		cap_to_share(pass, s, &sl);
@@ -204,9 +216,8 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 	else
 		end = scan_batches(pass, s, nid, &sl, &freed);
 
-	left = put_off(slot, what_is_left(pass, slot, &sl, end));
-	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed,
-			 sl.total_scan);
+	left = put_off(deferred, what_is_left(pass, shrinker_slot(s, nid), &sl, end));
+	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed, sl.total_scan);
 	(void)left;
 	return freed;
 }

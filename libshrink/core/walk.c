@@ -34,40 +34,153 @@ static void visit_nodes(struct shrink_pass *pass, struct shrinker_impl *s,
 		visit(pass, s, nid, arg);
 }
 
-static void walk(struct shrink_pass *pass,
-		 void (*visit)(struct shrink_pass *, struct shrinker_impl *, int, void *),
-		 void *arg)
+typedef void (*visit_fn)(struct shrink_pass *pass, struct shrinker_impl *s, int nid, void *arg);
+
+static bool walk_over(struct shrink_pass *pass)
+{
+	if (!pass->stopped && !shrink_gate_pass(pass->generation))
+		pass->stopped = true;
+	return pass->stopped;
+}
+
+/* The root: every shrinker there is. */
+static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
 {
 	struct shrinker_impl *s = shrink_registry_first();
 
 	for (; s; s = shrink_registry_next(s)) {
 		if (callable(s))
 			visit_nodes(pass, s, visit, arg);
-		if (pass->stopped || !shrink_gate_pass(pass->generation)) {
-			pass->stopped = true;
+		if (walk_over(pass)) {
 			shrinker_put(s);
 			return;
 		}
 	}
 }
 
+/* One set bit. Absent: whoever set it has gone. Not to be held: it registers, or
+ * ends; then the bit is somebody's yet, or cleared the next time. */
+static void visit_bit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, int nid, int id,
+		      visit_fn visit, void *arg)
+{
+	bool absent;
+	struct shrinker_impl *s = shrinker_get_by_id(id, &absent);
+
+	if (absent)
+		atomic_fetch_and(&unit->map, ~(1ULL << (id % SHRINK_MEMCG_UNIT)));
+	if (!s)
+		return;
+	if (callable(s) && s->pub.flags & SHRINKER_MEMCG_AWARE)
+		visit(pass, s, nid, arg);
+	shrinker_put(s);
+}
+
+static void walk_bits(struct shrink_pass *pass, int nid, visit_fn visit, void *arg)
+{
+	struct shrink_memcg_unit *unit;
+
+	for (int id = 0; (unit = shrink_memcg_unit(pass->memcg, nid, id)); id += SHRINK_MEMCG_UNIT) {
+		uint64_t map = atomic_load_explicit(&unit->map, memory_order_relaxed);
+
+		for (; map; map &= map - 1) {
+			visit_bit(pass, unit, nid, id + __builtin_ctzll(map), visit, arg);
+			if (walk_over(pass))
+				return;
+		}
+	}
+}
+
+/* Another group: what it costs is in proportion to the bits that are set. */
+static void walk_group(struct shrink_pass *pass, visit_fn visit, void *arg)
+{
+	if (!atomic_load_explicit(&pass->memcg->online, memory_order_relaxed))
+		return;
+	if (pass->nid != SHRINK_NUMA_NO_NODE) {
+		walk_bits(pass, pass->nid, visit, arg);
+		return;
+	}
+	for (int nid = 0; nid < shrink_core_nr_nodes() && !pass->stopped; nid++)
+		walk_bits(pass, nid, visit, arg);
+}
+
+static void walk_one(struct shrink_pass *pass, visit_fn visit, void *arg)
+{
+	if (shrink_memcg_is_root(pass->memcg))
+		walk_all(pass, visit, arg);
+	else
+		walk_group(pass, visit, arg);
+}
+
+static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
+{
+	struct shrink_memcg *memcg = NULL;
+
+	while ((memcg = shrink_memcg_next(pass->top, memcg))) {
+		if (pass->spare && pass->spare(pass, memcg))
+			continue;
+		pass->memcg = memcg;
+		walk_one(pass, visit, arg);
+		if (pass->stopped) {
+			shrink_memcg_put(memcg);
+			break;
+		}
+	}
+	pass->memcg = pass->top;
+}
+
+/*
+ * The shrinker says that the group has nothing: its bit is cleared, and it is
+ * asked once more, since an object may have come in meanwhile. The fence pairs
+ * with the one in shrink_memcg_set_bit_id(); the race is drawn in memcg-map.c.
+ */
+static unsigned long clear_and_recheck(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
+{
+	struct shrink_memcg_unit *unit = shrink_memcg_unit(pass->memcg, nid, s->id);
+	uint64_t bit = 1ULL << (s->id % SHRINK_MEMCG_UNIT);
+	unsigned long r;
+
+	atomic_fetch_and_explicit(&unit->map, ~bit, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	r = shrink_do_slice(pass, s, nid);
+	if (r != SHRINK_EMPTY)
+		shrink_memcg_set_bit_id(pass->memcg, nid, s->id);
+	return r;
+}
+
 static void visit_slice(struct shrink_pass *pass, struct shrinker_impl *s, int nid, void *arg)
 {
 	unsigned long *freed = arg, r = shrink_do_slice(pass, s, nid);
 
+	if (r == SHRINK_EMPTY && !shrink_memcg_is_root(pass->memcg))
+		r = clear_and_recheck(pass, s, nid);
 	*freed += r == SHRINK_EMPTY ? 0 : r;
+}
+
+static void begin_pass(struct shrink_pass *pass)
+{
+	pass->id = shrink_pass_new_id();
+	pass->generation = shrink_gate_generation();
+	pass->asked_bytes = 0;
+	pass->gfp_mask &= ~shrink_context.deny;
+	atomic_fetch_add_explicit(&shrink_core_stats.passes, 1, memory_order_relaxed);
 }
 
 unsigned long shrink_walk(struct shrink_pass *pass)
 {
 	unsigned long freed = 0;
 
-	pass->id = shrink_pass_new_id();
-	pass->generation = shrink_gate_generation();
-	pass->asked_bytes = 0;
-	pass->gfp_mask &= ~shrink_context.deny;
-	atomic_fetch_add_explicit(&shrink_core_stats.passes, 1, memory_order_relaxed);
-	walk(pass, visit_slice, &freed);
+	begin_pass(pass);
+	walk_one(pass, visit_slice, &freed);
+	shrink_pass_tell(pass);
+	return freed;
+}
+
+unsigned long shrink_walk_tree(struct shrink_pass *pass)
+{
+	unsigned long freed = 0;
+
+	begin_pass(pass);
+	walk_tree(pass, visit_slice, &freed);
 	shrink_pass_tell(pass);
 	return freed;
 }
@@ -102,7 +215,9 @@ void shrink_walk_plan(struct shrink_pass *pass, uint64_t yields[SHRINK_DEF_PRIOR
 		yields[p] = 0;
 	pass->generation = shrink_gate_generation();
 	pass->gfp_mask &= ~shrink_context.deny;
-	walk(pass, visit_plan, yields);
+	pass->planning = true;
+	walk_tree(pass, visit_plan, yields);
+	pass->planning = false;
 }
 
 static unsigned long raw_pass(struct shrink_pass *pass)
@@ -125,7 +240,7 @@ unsigned long shrink_slab(shrink_gfp_t gfp_mask, int nid, struct shrink_memcg *m
 	struct shrink_pass pass = {
 		.gfp_mask = gfp_mask,
 		.nid = nid,
-		.memcg = memcg ? memcg : &shrink_memcg_root_group,
+		.memcg = memcg ? memcg : shrink_memcg_root_group,
 		.how = {
 			.variant = (enum shrink_arith_variant)SHRINK_TUN(arith),
 			.priority = priority < 0 ? 0 : priority > SHRINK_DEF_PRIORITY ?
@@ -142,7 +257,7 @@ unsigned long shrink_slab_proportional(shrink_gfp_t gfp_mask, int nid, struct sh
 	struct shrink_pass pass = {
 		.gfp_mask = gfp_mask,
 		.nid = nid,
-		.memcg = memcg ? memcg : &shrink_memcg_root_group,
+		.memcg = memcg ? memcg : shrink_memcg_root_group,
 		.how = {
 			.variant = SHRINK_ARITH_PROPORTIONAL,
 			.nr_scanned = nr_scanned,
@@ -153,15 +268,34 @@ unsigned long shrink_slab_proportional(shrink_gfp_t gfp_mask, int nid, struct sh
 	return raw_pass(&pass);
 }
 
-/* The shift grows each round, so that caches which refill cannot keep it going:
- * within 64 rounds freed >> round is 0 (contract 4.7). */
+static unsigned long drop_once(void)
+{
+	struct shrink_pass pass = {
+		.gfp_mask = SHRINK_GFP_ALL,
+		.nid = SHRINK_NUMA_NO_NODE,
+		.memcg = shrink_memcg_root_group,
+		.top = shrink_memcg_root_group,
+		.raw = true,
+		.how = {.variant = (enum shrink_arith_variant)SHRINK_TUN(arith), .priority = 0},
+	};
+	unsigned long freed;
+
+	if (!shrink_gate_enter())
+		return 0;
+	freed = shrink_walk_tree(&pass);
+	shrink_gate_exit();
+	return freed;
+}
+
+/* Every group, root first. The shift grows each round, so that caches which refill
+ * cannot keep it going: within 64 rounds freed >> round is 0 (contract 4.7). */
 unsigned long shrink_drop_all(void)
 {
 	unsigned long total = 0, freed;
 	unsigned int round = 0;
 
 	do {
-		freed = shrink_slab(SHRINK_GFP_ALL, SHRINK_NUMA_NO_NODE, NULL, 0);
+		freed = drop_once();
 		total += freed;
 	} while (round < 63 && (freed >> round++) > 1);
 	return total;

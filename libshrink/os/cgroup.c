@@ -6,6 +6,7 @@
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/log.h>
+#include <libshrink/os/alloc.h>
 #include <libshrink/os/cgroup-find.h>
 #include <libshrink/os/cgroup-opinion.h>
 #include <libshrink/os/cgroup.h>
@@ -172,4 +173,32 @@ void shrink_os_cgroup_close(struct shrink_cgroup *cg)
 		close_level(&cg->level[i]);
 	cg->nr_levels = 0;
 	cg->version = 0;
+}
+
+int shrink_os_cgroup_open_dir(const char *dir, struct shrink_cgroup_level **ret_level)
+{
+	struct shrink_cgroup_level *level;
+	int r = -ENOENT;
+
+	if (strlen(dir) >= sizeof(level->dir))
+		return -ENAMETOOLONG;
+	level = shrink_os_alloc(sizeof(*level));
+	if (!level)
+		return -ENOMEM;
+	for (int version = 2; version >= 1 && r < 0; version--)
+		r = open_level(level, dir, version);
+	if (r < 0) {
+		shrink_os_free(level);
+		return r;
+	}
+	*ret_level = level;
+	return 0;
+}
+
+void shrink_os_cgroup_close_dir(struct shrink_cgroup_level *level)
+{
+	if (!level)
+		return;
+	close_level(level);
+	shrink_os_free(level);
 }

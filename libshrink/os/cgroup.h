@@ -69,4 +69,9 @@ uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);
  * thread in the group): never on the monitor. */
 int shrink_os_cgroup_peers(const struct shrink_cgroup *cg);
 
+/* One group by its folder, v1 or v2 by the files it has. The caller's until
+ * close_dir(), which takes NULL. 0; -ENOENT: no memory files there; -ENOMEM. */
+int shrink_os_cgroup_open_dir(const char *dir, struct shrink_cgroup_level **ret_level);
+void shrink_os_cgroup_close_dir(struct shrink_cgroup_level *level);
+
 #endif /* SHRINK_OS_CGROUP_H */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -31,4 +32,17 @@ void shrink_os_clock_advance(uint64_t nsec)
 {
 	if (atomic_load_explicit(&virtual_now, memory_order_relaxed))
 		atomic_fetch_add_explicit(&virtual_now, nsec, memory_order_relaxed);
+}
+
+void shrink_os_sleep(uint64_t usec)
+{
+	struct timespec left = {.tv_sec = (time_t)(usec / 1000000),
+				.tv_nsec = (long)(usec % 1000000 * NSEC_PER_USEC)};
+
+	if (atomic_load_explicit(&virtual_now, memory_order_relaxed)) {
+		shrink_os_clock_advance(usec * NSEC_PER_USEC);
+		return;
+	}
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		;
 }

@@ -12,6 +12,8 @@ uint64_t shrink_os_clock(void);
 uint64_t shrink_os_clock_real(void);
 /* 1: from now on virtual, beginning at the real time; 0: real again. */
 void shrink_os_clock_simulate(int on);
+/* Sleeps so long; in simulation the virtual clock moves instead. */
+void shrink_os_sleep(uint64_t usec);
 /* Moves the virtual clock. */
 void shrink_os_clock_advance(uint64_t nsec);
 

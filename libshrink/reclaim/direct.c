@@ -6,6 +6,7 @@
 
 #include <libshrink/os/clock.h>
 #include <libshrink/os/mem.h>
+#include <libshrink/reclaim/direct.h>
 #include <libshrink/reclaim/engine.h>
 
 /* No reclaim is worth its calls for less (contract section 4: the cluster). */
@@ -18,7 +19,7 @@ uint64_t shrink_direct_calls(void)
 	return atomic_load_explicit(&direct_calls, memory_order_relaxed);
 }
 
-static struct shrink_goal direct_goal(uint64_t bytes, shrink_gfp_t gfp, uint64_t timeout_usec)
+struct shrink_goal shrink_direct_goal(uint64_t bytes, shrink_gfp_t gfp, uint64_t timeout_usec)
 {
 	struct shrink_goal goal = {
 		.bytes = bytes,
@@ -48,7 +49,7 @@ static void hand_on(struct shrink_goal *goal, uint64_t freed, uint64_t refused)
 	shrink_engine_post(goal);
 }
 
-static uint64_t direct(struct shrink_goal *goal)
+uint64_t shrink_direct_run(struct shrink_goal *goal)
 {
 	struct shrink_round rec;
 	uint64_t freed, refused;
@@ -72,15 +73,15 @@ int64_t shrink_reclaim(uint64_t bytes, shrink_gfp_t gfp, uint64_t timeout_usec)
 	if (!shrink_gate_is_open())
 		return -ENOTCONN;
 	atomic_fetch_add_explicit(&direct_calls, 1, memory_order_relaxed);
-	goal = direct_goal(shrink_max_u64(bytes, CLUSTER_PAGES * shrink_os_page_size()), gfp,
+	goal = shrink_direct_goal(shrink_max_u64(bytes, CLUSTER_PAGES * shrink_os_page_size()), gfp,
 			   timeout_usec);
-	return (int64_t)shrink_min_u64(direct(&goal), INT64_MAX);
+	return (int64_t)shrink_min_u64(shrink_direct_run(&goal), INT64_MAX);
 }
 
 uint64_t shrink_all_memory(uint64_t bytes)
 {
-	struct shrink_goal goal = direct_goal(bytes, SHRINK_GFP_ALL, 0);
+	struct shrink_goal goal = shrink_direct_goal(bytes, SHRINK_GFP_ALL, 0);
 
 	memcpy(goal.source, "all", 4);
-	return bytes ? direct(&goal) : 0;
+	return bytes ? shrink_direct_run(&goal) : 0;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <libshrink/base/conf.h>
-#include <libshrink/core/memcg.h>
+#include <libshrink/core/memcg-account.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/reclaim/gauges.h>
@@ -54,6 +54,8 @@ struct round {
 	uint64_t self_mark;     /* bytes caches had returned by themselves */
 	uint64_t usage_mark;    /* of the tightest gauge */
 	_Atomic uint64_t own_claim;
+	bool override_low;      /* nothing else is left: low protects no more */
+	bool spared_low;        /* some group was left out for its low */
 };
 
 static uint64_t heap_freed(const struct round *r)
@@ -96,6 +98,33 @@ static bool enough(struct shrink_pass *pass)
 		return false;
 	pass->met = true;
 	return true;
+}
+
+/*
+ * Protection (contract 4.1): a group within its effective min is left alone; one
+ * within its effective low too, unless a whole descent without it got nothing.
+ * Where reclaim was started is never protected from itself.
+ */
+static bool spare(struct shrink_pass *pass, struct shrink_memcg *memcg)
+{
+	struct round *r = pass->arg;
+	uint64_t usage;
+
+	if (memcg == pass->top || shrink_memcg_is_root(memcg))
+		return false;
+	shrink_memcg_protect(pass->top, memcg);
+	usage = shrink_memcg_usage_now(memcg);
+	if (usage && usage <= atomic_load_explicit(&memcg->account->effective[0], memory_order_relaxed))
+		return true;
+	if (usage > atomic_load_explicit(&memcg->account->effective[1], memory_order_relaxed) || !usage)
+		return false;
+	if (!r->override_low) {
+		r->spared_low = true;
+		return true;
+	}
+	if (!pass->planning)
+		shrink_memcg_count_event(memcg, SHRINK_MEMCG_LOW);
+	return false;
 }
 
 /* The mildest priority whose predicted yield covers the goal, or yields most. */
@@ -181,7 +210,7 @@ static uint64_t one_pass(struct round *r, int priority, uint64_t bytes)
 	r->pass.yield = bytes ? r->yields[priority] : 0;
 	r->pass.stopped = r->pass.met = false;
 	r->rec->priority_last = priority;
-	shrink_walk(&r->pass);
+	shrink_walk_tree(&r->pass);
 	release_stage(r);
 	return r->pass.freed_bytes + r->pass.pending_bytes - before;
 }
@@ -271,12 +300,14 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 		.rec = ret_round,
 		.pass = {
 			.gfp_mask = goal->gfp_mask,
-			.memcg = &shrink_memcg_root_group,
+			.memcg = shrink_memcg_root_group,
+			.top = goal->memcg ? goal->memcg : shrink_memcg_root_group,
 			.nid = SHRINK_NUMA_NO_NODE,
 			.direct_only = goal->direct_only,
 			.event = shrink_pass_new_id(),
 			.deadline = goal->deadline,
 			.enough = enough,
+			.spare = spare,
 			.ticker = ticker,
 		},
 	};
@@ -306,6 +337,10 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	r.rss_begin = rss_now();
 	set_marks(&r);
 	end = descend(&r, bytes);
+	if (end == SHRINK_ROUND_EXHAUSTED && r.spared_low && !r.pass.freed_bytes) {
+		r.override_low = true;
+		end = descend(&r, bytes);
+	}
 	*ret_refused = r.pass.refused_bytes;
 	finish(&r, end);
 	return r.pass.freed_bytes;

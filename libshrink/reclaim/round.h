@@ -24,6 +24,7 @@ struct shrink_goal {
 	shrink_gfp_t gfp_mask;
 	bool direct_only;    /* in an application's thread, without LOCK */
 	uint64_t deadline;   /* clock; 0 = none */
+	struct shrink_memcg *memcg; /* this group and those below; NULL = the root */
 	uint64_t notice;     /* when the cause was seen */
 	enum shrink_level level;
 	char source[16];

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Which shrinkers have objects in a group, and what they put off there.
+ *
+ * A bit is set when a list goes from empty to not empty, and cleared only when a
+ * shrinker says SHRINK_EMPTY. Both may happen at once:
+ *
+ *	insert				shrinker
+ *	object becomes countable	clear bit
+ *	fence				fence
+ *	set bit				count again; not empty: set bit
+ *
+ * Either the set comes after the clear, or the second count sees the object.
+ * Without one of the fences both can miss, and the object is lost to reclaim until
+ * the list has been empty once more (contract 3.5). The inserter's half is
+ * shrink_memcg_set_bit_id(), the shrinker's is clear_and_recheck() in walk.c.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include <libshrink/core/memcg-map.h>
+#include <libshrink/os/alloc.h>
+
+static unsigned int nr_units; /* each map has so many; registry lock */
+
+static struct shrink_memcg_units *units_of(struct shrink_memcg *memcg, int nid)
+{
+	return atomic_load_explicit(&memcg->node[nid].units, memory_order_acquire);
+}
+
+struct shrink_memcg_unit *shrink_memcg_unit(struct shrink_memcg *memcg, int nid, int id)
+{
+	unsigned int u = (unsigned int)id / SHRINK_MEMCG_UNIT;
+	struct shrink_memcg_units *units;
+
+	if (shrink_memcg_is_root(memcg) || id < 0)
+		return NULL;
+	units = units_of(memcg, nid);
+	return units && u < units->nr ? units->unit[u] : NULL;
+}
+
+/* A map of @nr units for one node: the old ones shared, the rest new. */
+static int grow_node(struct shrink_memcg_node *node, unsigned int nr)
+{
+	struct shrink_memcg_units *old = atomic_load_explicit(&node->units, memory_order_relaxed);
+	unsigned int have = old ? old->nr : 0;
+	struct shrink_memcg_units *units;
+
+	if (have >= nr)
+		return 0;
+	units = shrink_os_alloc(sizeof(*units) + nr * sizeof(units->unit[0]));
+	if (!units)
+		return -ENOMEM;
+	units->nr = nr;
+	for (unsigned int i = 0; i < nr; i++) {
+		units->unit[i] = i < have ? old->unit[i] : shrink_os_alloc(sizeof(*units->unit[0]));
+		if (units->unit[i])
+			continue;
+		while (i-- > have)
+			shrink_os_free(units->unit[i]);
+		shrink_os_free(units);
+		return -ENOMEM;
+	}
+	units->older = old;
+	atomic_store_explicit(&node->units, units, memory_order_release);
+	return 0;
+}
+
+static int grow(struct shrink_memcg *memcg, unsigned int nr)
+{
+	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++)
+		if (grow_node(&memcg->node[nid], nr) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int shrink_memcg_map_alloc(struct shrink_memcg *memcg)
+{
+	return grow(memcg, nr_units);
+}
+
+void shrink_memcg_map_free(struct shrink_memcg *memcg)
+{
+	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
+		struct shrink_memcg_units *units = units_of(memcg, nid), *older;
+
+		for (unsigned int i = 0; units && i < units->nr; i++)
+			shrink_os_free(units->unit[i]);
+		for (; units; units = older) {
+			older = units->older;
+			shrink_os_free(units);
+		}
+	}
+}
+
+/* Online groups only; the walk needs no references under the registry lock. */
+static struct shrink_memcg *next_locked(struct shrink_memcg *memcg)
+{
+	if (!shrink_list_empty(&memcg->children))
+		return shrink_list_entry(memcg->children.next, struct shrink_memcg, sibling);
+	for (; memcg->parent; memcg = memcg->parent)
+		if (memcg->sibling.next != &memcg->parent->children)
+			return shrink_list_entry(memcg->sibling.next, struct shrink_memcg, sibling);
+	return NULL;
+}
+
+/* Groups already grown stay so when another fails: room does no harm. */
+int shrink_memcg_make_room(int id)
+{
+	unsigned int nr = (unsigned int)id / SHRINK_MEMCG_UNIT + 1;
+	struct shrink_memcg *memcg = shrink_memcg_root_group;
+
+	if (nr <= nr_units)
+		return 0;
+	while ((memcg = next_locked(memcg)))
+		if (grow(memcg, nr) < 0)
+			return -ENOMEM;
+	nr_units = nr;
+	return 0;
+}
+
+static void forget(struct shrink_memcg *memcg, int id)
+{
+	uint64_t bit = 1ULL << (id % SHRINK_MEMCG_UNIT);
+
+	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
+		struct shrink_memcg_unit *u = shrink_memcg_unit(memcg, nid, id);
+
+		if (!u)
+			continue;
+		atomic_fetch_and(&u->map, ~bit);
+		atomic_store(&u->deferred[id % SHRINK_MEMCG_UNIT], 0);
+	}
+}
+
+/* The next shrinker of this id must not inherit another's debts. */
+void shrink_memcg_forget_id(int id)
+{
+	struct shrink_memcg *memcg = shrink_memcg_root_group;
+
+	while ((memcg = next_locked(memcg)))
+		forget(memcg, id);
+}
+
+void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
+{
+	uint64_t bit = 1ULL << (id % SHRINK_MEMCG_UNIT);
+	struct shrink_memcg_unit *u;
+
+	/* Objects of a group that has gone offline are its parent's */
+	while (memcg && !atomic_load_explicit(&memcg->online, memory_order_acquire))
+		memcg = memcg->parent;
+	u = shrink_memcg_unit(memcg, nid, id);
+	if (!u)
+		return;
+	/* Pairs with the fence in clear_and_recheck(): see above */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!(atomic_load_explicit(&u->map, memory_order_relaxed) & bit))
+		atomic_fetch_or_explicit(&u->map, bit, memory_order_relaxed);
+}
+
+void shrink_memcg_set_bit(struct shrink_memcg *memcg, int nid, const struct shrinker *s)
+{
+	if (!s || nid < 0 || nid >= shrink_core_nr_nodes())
+		return;
+	shrink_memcg_set_bit_id(memcg, s->flags & SHRINKER_NUMA_AWARE ? nid : 0, shrinker_id(s));
+}
+
+static void hand_up(_Atomic long *from, struct shrink_memcg *parent, int nid, int id)
+{
+	long left = atomic_exchange(from, 0);
+	struct shrink_memcg_unit *u;
+	struct shrinker_impl *s;
+
+	if (!left)
+		return;
+	u = shrink_memcg_unit(parent, nid, id);
+	if (u) {
+		atomic_fetch_add(&u->deferred[id % SHRINK_MEMCG_UNIT], left);
+		return;
+	}
+	/* The root has no map: its deferred work is the shrinker's own. The registry
+	 * lock keeps it from being unlinked, so it needs no reference. */
+	s = shrinker_by_id_locked(id);
+	if (s)
+		atomic_fetch_add(&shrinker_slot(s, nid)->nr_deferred, left);
+}
+
+void shrink_memcg_map_reparent(struct shrink_memcg *memcg)
+{
+	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
+		struct shrink_memcg_units *units = units_of(memcg, nid);
+
+		for (unsigned int i = 0; units && i < units->nr; i++)
+			for (int b = 0; b < SHRINK_MEMCG_UNIT; b++)
+				hand_up(&units->unit[i]->deferred[b], memcg->parent, nid,
+					(int)i * SHRINK_MEMCG_UNIT + b);
+	}
+}
