@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* LRU lists of groups: which list, re-parenting, too little memory, many groups; and
+ * lists across fork(). */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libshrink/lru/list_lru.h>
+#include <libshrink/os/alloc.h>
+#include <shrink/shrink.h>
+
+#include "tests/cache.h"
+#include "tests/harness.h"
+
+#define MANY 10000
+
+static struct shrinker *shrinker;
+static struct shrink_lru *lru;
+static struct shrink_lru_item items[8];
+
+static void begin(void)
+{
+	memset(items, 0, sizeof(items));
+	shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE | SHRINKER_NUMA_AWARE, "groups");
+	lru = shrink_lru_create(shrinker);
+	CU_ASSERT_FATAL(lru != NULL);
+}
+
+static void end(void)
+{
+	shrinker_free(shrinker);
+	shrink_lru_destroy(lru);
+	ASSERT_INT(shrink_memcg_count(), 0);
+}
+
+static struct shrink_memcg *group(struct shrink_memcg *parent)
+{
+	struct shrink_memcg *memcg = shrink_memcg_create(parent, "group");
+
+	CU_ASSERT_FATAL(memcg != NULL);
+	return memcg;
+}
+
+static int add(int i, struct shrink_memcg *memcg)
+{
+	return shrink_lru_add(lru, &items[i], 0, memcg);
+}
+
+static int del(int i, struct shrink_memcg *memcg)
+{
+	return shrink_lru_del(lru, &items[i], 0, memcg);
+}
+
+static unsigned long count(struct shrink_memcg *memcg)
+{
+	return shrink_lru_count_one(lru, 0, memcg);
+}
+
+static int bit(struct shrink_memcg *memcg)
+{
+	struct shrink_memcg_unit *unit = shrink_memcg_unit(memcg, 0, lru->id);
+
+	return unit && atomic_load(&unit->map) & 1ULL << lru->id % 64;
+}
+
+static enum shrink_lru_status note(struct shrink_lru_item *item, struct shrink_lru_one *list,
+				   void *arg)
+{
+	int **at = arg;
+
+	(void)list;
+	*(*at)++ = (int)(item - items);
+	return SHRINK_LRU_SKIP;
+}
+
+static void check_order(struct shrink_memcg *memcg, const int *expected, int n)
+{
+	unsigned long budget = SHRINK_ARRAY_SIZE(items);
+	int seen[SHRINK_ARRAY_SIZE(items)], *at = seen;
+
+	shrink_lru_walk_one(lru, 0, memcg, note, &at, &budget);
+	ASSERT_INT(at - seen, n);
+	for (int i = 0; i < n && i < at - seen; i++)
+		ASSERT_INT(seen[i], expected[i]);
+}
+
+/* ---- */
+static void groups_apart(void)
+{
+	struct shrink_memcg *a, *b;
+
+	begin();
+	a = group(NULL);
+	b = group(a);
+	ASSERT_INT(shrink_lru_prepare(lru, b), 0);
+	CU_ASSERT(shrink_lru_own(lru, a, 0) != NULL); /* ancestors too */
+	CU_ASSERT(!bit(a) && !bit(b));
+	ASSERT_INT(add(0, b), 1);
+	ASSERT_INT(add(1, NULL), 1);
+	ASSERT_INT(add(1, b), 0);
+	CU_ASSERT(!bit(a) && bit(b));
+	ASSERT_INT(count(a), 0);
+	ASSERT_INT(count(b), 1);
+	ASSERT_INT(count(NULL), 1);
+	ASSERT_INT(shrink_lru_count_node(lru, 0), 2);
+	ASSERT_INT(del(0, b), 1);
+	ASSERT_INT(del(1, NULL), 1);
+	CU_ASSERT(bit(b)); /* a hint: only a shrinker that says EMPTY takes it back */
+	shrink_memcg_destroy(b);
+	shrink_memcg_destroy(a);
+	end();
+}
+
+static void reparented(void)
+{
+	static const int in_a[] = {2, 3, 0, 1}, in_root[] = {2, 3, 0, 1, 4};
+	struct shrink_memcg *a, *b;
+
+	begin();
+	a = group(NULL);
+	b = group(a);
+	add(0, a);
+	add(1, a);
+	add(2, b);
+	add(3, b);
+	add(4, NULL);
+	CU_ASSERT(bit(a));
+	shrink_memcg_get(b);
+	ASSERT_INT(shrink_memcg_destroy(b), 0);
+	ASSERT_INT(count(b), 0);
+	ASSERT_INT(count(a), 4);
+	check_order(b, NULL, 0);
+	check_order(a, in_a, 4); /* its objects are the oldest there */
+	ASSERT_INT(shrink_lru_prepare(lru, b), -ESTALE);
+	ASSERT_INT(del(3, b), 1); /* through the handle it was added by */
+	ASSERT_INT(del(2, a), 1); /* or the one it is with */
+	ASSERT_INT(add(2, b), 1);
+	ASSERT_INT(count(a), 3 + 0);
+	del(2, b);
+	add(2, a);
+	add(3, a);
+	del(0, a);
+	del(1, a);
+	add(0, a);
+	add(1, a);
+	ASSERT_INT(shrink_memcg_destroy(a), 0);
+	check_order(NULL, in_root, 5);
+	for (int i = 0; i < 5; i++)
+		ASSERT_INT(del(i, b), 1);
+	shrink_memcg_put(b);
+	end();
+}
+
+static void sets_parents_bit(void)
+{
+	struct shrink_memcg *a, *b, *c;
+
+	begin();
+	a = group(NULL);
+	b = group(a);
+	c = group(a);
+	shrink_lru_prepare(lru, c);
+	add(0, b);
+	CU_ASSERT(!bit(a));
+	shrink_memcg_destroy(c); /* empty: nothing to tell */
+	CU_ASSERT(!bit(a));
+	shrink_memcg_destroy(b);
+	CU_ASSERT(bit(a));
+	del(0, a);
+	shrink_memcg_destroy(a);
+	end();
+}
+
+static void same_id_again(void)
+{
+	struct shrink_memcg *old, *new;
+	struct shrink_lru_one *list;
+
+	begin();
+	old = shrink_memcg_get(group(NULL));
+	add(0, old);
+	list = shrink_lru_own(lru, old, 0);
+	shrink_memcg_destroy(old);
+	new = group(NULL);
+	ASSERT_INT(new->id, old->id);
+	add(1, new);
+	CU_ASSERT(shrink_lru_own(lru, new, 0) == list); /* its memory is used again */
+	CU_ASSERT(shrink_lru_own(lru, old, 0) == NULL);
+	ASSERT_INT(count(new), 1);
+	ASSERT_INT(count(old), 0);
+	ASSERT_INT(del(0, old), 1);
+	ASSERT_INT(del(1, new), 1);
+	shrink_memcg_put(old);
+	shrink_memcg_destroy(new);
+	end();
+}
+
+static void borrowing(void)
+{
+	struct shrink_memcg *a, *b, *c;
+
+	begin();
+	a = group(NULL);
+	b = group(a);
+	c = group(b);
+	ASSERT_INT(shrink_lru_prepare(lru, a), 0);
+	shrink_os_alloc_fail(1);
+	ASSERT_INT(shrink_lru_prepare(lru, b), -ENOMEM);
+	shrink_os_alloc_fail(1);
+	ASSERT_INT(add(0, c), 1);
+	shrink_os_alloc_fail(0);
+	ASSERT_INT(count(a), 1);
+	ASSERT_INT(shrink_lru_prepare(lru, b), -EBUSY); /* c's object would be lost */
+	ASSERT_INT(shrink_lru_prepare(lru, c), -EBUSY);
+	ASSERT_INT(add(1, c), 1);
+	ASSERT_INT(add(2, b), 1);
+	ASSERT_INT(count(a), 3);
+	CU_ASSERT(bit(a) && !bit(b) && !bit(c));
+	ASSERT_INT(del(0, c), 1);
+	shrink_memcg_get(c);
+	shrink_memcg_destroy(c);
+	ASSERT_INT(del(1, c), 1);
+	shrink_memcg_put(c);
+	c = group(b); /* under the same id: not marked any more */
+	ASSERT_INT(shrink_lru_prepare(lru, c), 0);
+	ASSERT_INT(add(0, c), 1);
+	ASSERT_INT(count(c), 1);
+	shrink_memcg_destroy(c);
+	ASSERT_INT(count(a), 2);
+	ASSERT_INT(del(0, a), 1);
+	ASSERT_INT(del(2, b), 1);
+	shrink_memcg_destroy(b);
+	shrink_memcg_destroy(a);
+	end();
+}
+
+static enum shrink_lru_status go_offline(struct shrink_lru_item *item, struct shrink_lru_one *list,
+					 void *arg)
+{
+	(void)item;
+	shrink_lru_unlock(list);
+	ASSERT_INT(shrink_memcg_offline(arg), 0);
+	return SHRINK_LRU_RETRY;
+}
+
+static void offline_amid_a_walk(void)
+{
+	struct shrink_memcg *a;
+	unsigned long budget = 5;
+
+	begin();
+	a = group(NULL);
+	add(0, a);
+	add(1, a);
+	ASSERT_INT(shrink_lru_walk_one(lru, 0, a, go_offline, a, &budget), 0);
+	ASSERT_INT(budget, 4); /* the list is dead: the walk ends */
+	ASSERT_INT(count(NULL), 2);
+	ASSERT_INT(del(0, a) + del(1, a), 2);
+	shrink_memcg_destroy(a);
+	end();
+}
+
+static void many_groups(void)
+{
+	static struct shrink_memcg *groups[MANY];
+	static struct shrink_lru_item many[MANY];
+	unsigned long removed = 0;
+
+	begin();
+	for (int i = 0; i < MANY; i++)
+		groups[i] = group(i < 100 ? NULL : groups[i % 100]);
+	for (int i = 0; i < MANY; i++)
+		removed += shrink_lru_add(lru, &many[i], 0, groups[i]) == 1;
+	ASSERT_INT(removed, MANY);
+	ASSERT_INT(shrink_lru_count_node(lru, 0), MANY);
+	for (int i = MANY - 1; i >= MANY / 2; i--)
+		shrink_memcg_destroy(shrink_memcg_get(groups[i]));
+	ASSERT_INT(count(groups[7]), 1 + MANY / 200);
+	ASSERT_INT(shrink_lru_count_node(lru, 0), MANY);
+	for (int i = 0; i < MANY; i++)
+		removed -= shrink_lru_del(lru, &many[i], 0, groups[i]) == 1;
+	ASSERT_INT(removed, 0);
+	for (int i = MANY - 1; i >= 0; i--) {
+		if (i < MANY / 2)
+			shrink_memcg_destroy(groups[i]);
+		else
+			shrink_memcg_put(groups[i]);
+	}
+	end();
+}
+
+/* ---- fork. In a child: the exit status says whether all was well. */
+
+/* liburcu takes and releases locks around fork() in a way ThreadSanitizer takes for
+ * misuse, and ends the child. */
+#ifdef __SANITIZE_THREAD__
+#define SKIP_UNDER_TSAN() SKIP("ThreadSanitizer ends the child over locks held across fork")
+#else
+#define SKIP_UNDER_TSAN() ((void)0)
+#endif
+
+static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Everything there is works on what was there. */
+static int works(struct shrink_memcg *a)
+{
+	alarm(20); /* a lock that nobody gives back */
+	return count(a) == 2 && del(0, a) == 1 && add(0, a) == 1 && add(2, a) == 1 &&
+	       !shrink_memcg_destroy(a) && count(NULL) == 3 && del(2, NULL) == 1;
+}
+
+static void forked(void)
+{
+	struct shrink_memcg *a;
+	pid_t pid;
+
+	SKIP_UNDER_TSAN();
+	begin();
+	a = group(NULL);
+	add(0, a);
+	add(1, a);
+	pid = fork();
+	if (!pid)
+		_exit(works(a) ? 0 : 1);
+	ASSERT_INT(status_of(pid), 0);
+	CU_ASSERT(works(a));
+	alarm(0);
+	del(0, NULL);
+	del(1, NULL);
+	end();
+}
+
+static atomic_ulong asleep, go_on;
+
+static enum shrink_lru_status sleeper(struct shrink_lru_item *item, struct shrink_lru_one *list,
+				      void *arg)
+{
+	(void)item, (void)list, (void)arg;
+	atomic_store(&asleep, 1);
+	wait_for(&go_on, 1, 20000);
+	return SHRINK_LRU_SKIP;
+}
+
+static void *sleep_in_walk(void *memcg)
+{
+	unsigned long budget = 1;
+
+	shrink_lru_walk_one(lru, 0, memcg, sleeper, NULL, &budget);
+	return NULL;
+}
+
+/* It must not sleep; but if it does, the child is not to suffer for it. */
+static void forked_amid_a_callback(void)
+{
+	struct shrink_memcg *a;
+	pthread_t thread;
+	uint64_t start;
+	pid_t pid;
+
+	SKIP_UNDER_TSAN();
+	begin();
+	a = group(NULL);
+	add(0, a);
+	add(1, a);
+	shrink_conf_set("fork_wait", "50");
+	pthread_create(&thread, NULL, sleep_in_walk, a);
+	wait_for(&asleep, 1, 10000);
+	start = now_ms();
+	pid = fork();
+	if (!pid)
+		_exit(works(a) ? 0 : 1);
+	CU_ASSERT(now_ms() - start < 10000);
+	ASSERT_INT(status_of(pid), 0);
+	atomic_store(&go_on, 1);
+	pthread_join(thread, NULL);
+	shrink_conf_set("fork_wait", "1000");
+	CU_ASSERT(works(a));
+	alarm(0);
+	del(0, NULL);
+	del(1, NULL);
+	end();
+}
+
+static enum shrink_lru_status forker(struct shrink_lru_item *item, struct shrink_lru_one *list,
+				     void *arg)
+{
+	pid_t *pid = arg;
+
+	(void)item, (void)list;
+	*pid = fork();
+	return SHRINK_LRU_ROTATE;
+}
+
+static void forked_by_a_callback(void)
+{
+	struct shrink_memcg *a;
+	unsigned long budget = 1;
+	uint64_t start = now_ms();
+	pid_t pid = -1;
+
+	SKIP_UNDER_TSAN();
+	begin();
+	a = group(NULL);
+	add(0, a);
+	add(1, a);
+	shrink_lru_walk_one(lru, 0, a, forker, &pid, &budget);
+	if (!pid)
+		_exit(works(a) ? 0 : 1);
+	CU_ASSERT(now_ms() - start < 10000); /* it does not wait for itself */
+	ASSERT_INT(status_of(pid), 0);
+	CU_ASSERT(works(a));
+	alarm(0);
+	del(0, NULL);
+	del(1, NULL);
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		{"each group has its list and its bit", groups_apart},
+		{"objects of an offline group are its parent's", reparented},
+		{"re-parenting sets the parent's bit", sets_parents_bit},
+		{"an old handle and a new group of the same id", same_id_again},
+		{"without memory an ancestor's list serves, for good", borrowing},
+		{"a group goes offline amid a walk", offline_amid_a_walk},
+		{"10,000 groups", many_groups},
+		{"G10: lists in a forked child", forked},
+		{"G10: fork while a callback sleeps", forked_amid_a_callback},
+		{"G10: fork from a callback", forked_by_a_callback},
+		{NULL, NULL},
+	};
+
+	if (shrink_conf_set("nodes", "2") < 0)
+		return 99;
+	return test_main(argc, argv, "lru-group", tests);
+}
