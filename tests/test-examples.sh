@@ -22,11 +22,12 @@ short()
 }
 
 run hello-shrinker '^freed [0-9]+ bytes, left 7[0-9][0-9]$'
+run lru-cache '^freed [1-9][0-9]+, hot ones left 1000 of 1000$'
 run owner-loop '^freed [0-9]+ on the loop.s own thread, left 4[0-9]+$'
 run sharded-hash '^freed [1-9][0-9]*$'
 run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
 
-for file in hello-shrinker.c owner-loop.c sharded-hash.c cxx-cache.cc; do
+for file in hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
 	short $file
 done
 done_testing

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+# The set/clear protocol of groups' bits on this machine, and its broken twin: copies
+# of the sources it lives in, compiled with and without the fences. What a machine
+# may hide, tests/test-lru-protocol.c shows on a weaker one that is made up.
+. "$(dirname "$0")/tap.sh"
+make_tmp
+fence='atomic_thread_fence(memory_order_seq_cst);'
+
+make_var()
+{
+	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
+}
+
+skip_all()
+{
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+archive=$top_builddir/.libs/libshrink-all.a
+[ -f "$archive" ] || skip_all "no convenience archive in $top_builddir"
+[ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "sanitizers order memory themselves"
+[ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip_all "one processor"
+libs="$(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS) -ldl -pthread"
+flags="-std=gnu11 -O2 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include
+	-I$top_srcdir -I$top_builddir"
+
+# copy FILE SED: a copy of the library's source, changed in exactly one line
+copy()
+{
+	sed "$2" "$top_srcdir/libshrink/$1" >"$tmp/src/$(basename "$1")"
+	[ "$(diff "$top_srcdir/libshrink/$1" "$tmp/src/$(basename "$1")" | grep -c '^>')" = 1 ]
+}
+
+# build NAME SED: with the fences as SED leaves them
+build()
+{
+	rm -rf "$tmp/src" && mkdir "$tmp/src" || return 1
+	copy lru/list_lru-item.c 's/^\(.*\)shrink_lru_link_tail(one, item);/\1extern void litmus_widen(void); litmus_widen(); &/' ||
+		return 1
+	copy core/memcg-map.c "$2" && copy core/walk.c "$2" || return 1
+	# shellcheck disable=SC2086
+	$CC $flags -o "$tmp/$1" "$top_srcdir/tests/lru-litmus.c" "$tmp"/src/*.c "$archive" $libs
+}
+
+# lost NAME SECONDS STOP-AT: how many objects it lost
+lost()
+{
+	output=$(timeout 60 "$tmp/$1" "$2" "$3") || return 1
+	echo "# $1: $output" >&2
+	echo "${output##* }"
+}
+
+if build right "s/^\(.*\)$fence/\1$fence \/* kept *\//"; then
+	same "no object is ever without its bit" "$(lost right 2 1)" 0
+else
+	fail "no object is ever without its bit" "does not build; are both fences there?"
+fi
+if ! build twin "s/^\(.*\)$fence/\1atomic_signal_fence(memory_order_seq_cst);/"; then
+	fail "broken twin: without fences objects are lost" "does not build"
+elif [ "$(lost twin 6 3)" = 0 ]; then
+	skip "broken twin: without fences objects are lost" "this machine hides it"
+else
+	pass "broken twin: without fences objects are lost"
+fi
+done_testing
