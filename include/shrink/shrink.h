@@ -11,6 +11,7 @@
 #include <shrink/fast.h>
 #include <shrink/pool.h>
 #include <shrink/conf.h>
+#include <shrink/memcg.h>
 #include <shrink/stats.h>
 #include <shrink/sim.h>
 #include <shrink/version.h>

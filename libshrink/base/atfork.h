@@ -18,6 +18,7 @@ enum shrink_fork_order {
 	SHRINK_FORK_POOL,
 	SHRINK_FORK_REGISTRY, /* list, limbo, owners */
 	SHRINK_FORK_LRU,      /* waits, bounded, for callbacks under a list's lock */
+	SHRINK_FORK_STOCK,    /* threads' charges in advance */
 	SHRINK_FORK_LIFE,     /* ids */
 	SHRINK_FORK_CONF,
 	SHRINK_FORK_FD,       /* child: closes what is ours, before all others */

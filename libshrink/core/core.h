@@ -106,6 +106,12 @@ static inline struct shrinker_node *shrinker_slot(struct shrinker_impl *s, int n
 	return &s->node[s->nr_nodes > 1 && nid < s->nr_nodes ? nid : 0];
 }
 
+/* The node where an unaware shrinker has its bit and its work: its only one. */
+static inline int shrinker_nid(const struct shrinker_impl *s, int nid)
+{
+	return s->pub.flags & SHRINKER_NUMA_AWARE ? nid : 0;
+}
+
 /* Bytes of one object, given or learned or guessed; never 0. */
 uint64_t shrinker_object_bytes(struct shrinker_impl *s);
 

@@ -8,6 +8,8 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/core/core.h>
+#include <libshrink/core/memcg-account.h>
+#include <libshrink/core/memcg-stock.h>
 #include <libshrink/os/fd.h>
 
 static void registry_child(void)
@@ -20,6 +22,14 @@ static const struct shrink_fork_hooks gate_hooks = {
 	shrink_gate_fork_prepare, shrink_gate_fork_parent, shrink_gate_fork_child};
 static const struct shrink_fork_hooks registry_hooks = {
 	shrink_registry_fork_prepare, shrink_registry_fork_parent, registry_child};
+static void stock_child(void)
+{
+	shrink_memcg_stock_fork_child();
+	shrink_memcg_account_fork_child();
+}
+
+static const struct shrink_fork_hooks stock_hooks = {
+	shrink_memcg_stock_fork_prepare, shrink_memcg_stock_fork_parent, stock_child};
 static const struct shrink_fork_hooks life_hooks = {
 	shrink_life_fork_prepare, shrink_life_fork_parent, shrink_life_fork_child};
 static const struct shrink_fork_hooks conf_hooks = {
@@ -36,6 +46,7 @@ int shrink_core_fork_arm(void)
 		return 0;
 	r |= shrink_fork_register(SHRINK_FORK_GATE, &gate_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_REGISTRY, &registry_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_STOCK, &stock_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_LIFE, &life_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_CONF, &conf_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_FD, &fd_hooks);

@@ -1,10 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <errno.h>
 
+#include <libshrink/base/log.h>
 #include <libshrink/core/memcg-account.h>
 #include <libshrink/core/memcg-stock.h>
 #include <libshrink/os/alloc.h>
 #include <libshrink/os/fd.h>
+
+/* The child of a fork has none of the parent's descriptors: what an account has
+ * opened before counts as closed there. */
+static _Atomic unsigned int forks;
+
+static bool is_current(struct shrink_memcg_account *a)
+{
+	return atomic_load_explicit(&a->forks, memory_order_acquire) ==
+	       atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+void shrink_memcg_account_fork_child(void)
+{
+	atomic_fetch_add(&forks, 1);
+}
 
 int shrink_memcg_account_alloc(struct shrink_memcg *memcg)
 {
@@ -16,9 +32,29 @@ int shrink_memcg_account_alloc(struct shrink_memcg *memcg)
 	atomic_store(&a->limit[SHRINK_MEMCG_LIMIT_MAX], SHRINK_MEMCG_MAX);
 	atomic_store(&a->limit[SHRINK_MEMCG_LIMIT_SOFT], SHRINK_MEMCG_MAX);
 	atomic_store(&a->event_fd, -1);
-	pthread_mutex_init(&a->oom_lock, NULL);
+	atomic_store(&a->forks, atomic_load(&forks));
 	memcg->account = a;
 	return 0;
+}
+
+static void close_level(struct shrink_memcg_account *a, struct shrink_cgroup_level *level)
+{
+	if (is_current(a))
+		shrink_os_cgroup_close_dir(level);
+	else
+		shrink_os_free(level);
+}
+
+static void close_all(struct shrink_memcg_account *a)
+{
+	if (is_current(a))
+		shrink_os_close(atomic_load(&a->event_fd));
+	atomic_store(&a->event_fd, -1);
+	close_level(a, atomic_exchange(&a->bound, NULL));
+	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(a->unbound); i++) {
+		close_level(a, a->unbound[i]);
+		a->unbound[i] = NULL;
+	}
 }
 
 void shrink_memcg_account_free(struct shrink_memcg *memcg)
@@ -27,12 +63,40 @@ void shrink_memcg_account_free(struct shrink_memcg *memcg)
 
 	if (!a)
 		return;
-	shrink_os_close(atomic_load(&a->event_fd));
-	shrink_os_cgroup_close_dir(atomic_load(&a->bound));
-	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(a->unbound); i++)
-		shrink_os_cgroup_close_dir(a->unbound[i]);
-	pthread_mutex_destroy(&a->oom_lock);
+	close_all(a);
 	shrink_os_free(a);
+}
+
+/* Registry lock held: after a fork, begin with nothing open. */
+static void renew(struct shrink_memcg_account *a)
+{
+	if (is_current(a))
+		return;
+	close_all(a);
+	atomic_store_explicit(&a->forks, atomic_load(&forks), memory_order_release);
+}
+
+struct shrink_cgroup_level *shrink_memcg_bound(struct shrink_memcg *memcg)
+{
+	struct shrink_memcg_account *a = memcg->account;
+
+	return is_current(a) ? atomic_load_explicit(&a->bound, memory_order_acquire) : NULL;
+}
+
+int shrink_memcg_account_event_fd(struct shrink_memcg_account *a)
+{
+	int fd;
+
+	shrink_registry_lock();
+	renew(a);
+	fd = atomic_load_explicit(&a->event_fd, memory_order_relaxed);
+	if (fd < 0) {
+		fd = shrink_os_eventfd(0);
+		if (fd >= 0)
+			atomic_store_explicit(&a->event_fd, fd, memory_order_release);
+	}
+	shrink_registry_unlock();
+	return fd;
 }
 
 int shrink_memcg_account_bind(struct shrink_memcg_account *a, struct shrink_cgroup_level *level)
@@ -41,6 +105,7 @@ int shrink_memcg_account_bind(struct shrink_memcg_account *a, struct shrink_cgro
 	size_t i = 0;
 
 	shrink_registry_lock();
+	renew(a);
 	old = atomic_load(&a->bound);
 	while (old && i < SHRINK_ARRAY_SIZE(a->unbound) && a->unbound[i])
 		i++;
@@ -71,7 +136,7 @@ uint64_t shrink_memcg_usage_now(struct shrink_memcg *memcg)
 
 	if (shrink_memcg_is_root(memcg))
 		return 0;
-	bound = atomic_load_explicit(&memcg->account->bound, memory_order_acquire);
+	bound = shrink_memcg_bound(memcg);
 	if (bound && !shrink_os_pread_u64(bound->usage_fd, &usage))
 		return usage;
 	return atomic_load_explicit(&memcg->account->usage, memory_order_relaxed);
@@ -79,8 +144,7 @@ uint64_t shrink_memcg_usage_now(struct shrink_memcg *memcg)
 
 uint64_t shrink_memcg_limit_now(struct shrink_memcg *memcg, enum shrink_memcg_limit which)
 {
-	struct shrink_cgroup_level *bound =
-		atomic_load_explicit(&memcg->account->bound, memory_order_acquire);
+	struct shrink_cgroup_level *bound = shrink_memcg_bound(memcg);
 	uint64_t own = atomic_load_explicit(&memcg->account->limit[which], memory_order_relaxed);
 	uint64_t kernel;
 
@@ -100,15 +164,44 @@ static bool over_max(struct shrink_memcg *memcg, uint64_t usage, uint64_t bytes)
 
 	if (max == SHRINK_MEMCG_MAX)
 		return false;
-	if (atomic_load_explicit(&memcg->account->bound, memory_order_relaxed))
+	if (shrink_memcg_bound(memcg))
 		usage = shrink_max_u64(usage,
 				       shrink_add_u64(shrink_memcg_usage_now(memcg), bytes));
 	return usage > max;
 }
 
-static void add(struct shrink_memcg *memcg, int64_t bytes)
+/* Usage after it. */
+static uint64_t add(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	atomic_fetch_add_explicit(&memcg->account->usage, (uint64_t)bytes, memory_order_relaxed);
+	uint64_t before = atomic_fetch_add_explicit(&memcg->account->usage, bytes,
+						    memory_order_relaxed);
+
+	shrink_memcg_tell_protection(memcg);
+	return before + bytes;
+}
+
+static _Atomic int underflows; /* 1: to be said, 2: has been said */
+
+void shrink_memcg_tell_underflow(void)
+{
+	int one = 1;
+
+	if (atomic_load_explicit(&underflows, memory_order_relaxed) == 1 &&
+	    atomic_compare_exchange_strong(&underflows, &one, 2))
+		shrink_err("a group was uncharged more than it was charged");
+}
+
+static void subtract(struct shrink_memcg *memcg, uint64_t bytes)
+{
+	int none = 0;
+	uint64_t before = atomic_fetch_sub_explicit(&memcg->account->usage, bytes,
+						    memory_order_relaxed);
+
+	if (before < bytes) {
+		atomic_fetch_add_explicit(&memcg->account->usage, bytes - before,
+					  memory_order_relaxed);
+		atomic_compare_exchange_strong(&underflows, &none, 1);
+	}
 	shrink_memcg_tell_protection(memcg);
 }
 
@@ -118,11 +211,10 @@ int shrink_memcg_try_charge(struct shrink_memcg *memcg, uint64_t bytes,
 	struct shrink_memcg *m, *undo;
 
 	for (m = memcg; m->parent; m = m->parent) {
-		add(m, (int64_t)bytes);
-		if (!over_max(m, atomic_load_explicit(&m->account->usage, memory_order_relaxed), bytes))
+		if (!over_max(m, add(m, bytes), bytes))
 			continue;
 		for (undo = memcg; undo != m->parent; undo = undo->parent)
-			add(undo, -(int64_t)bytes);
+			subtract(undo, bytes);
 		*ret_over = m;
 		return -ENOMEM;
 	}
@@ -132,16 +224,23 @@ int shrink_memcg_try_charge(struct shrink_memcg *memcg, uint64_t bytes,
 void shrink_memcg_do_uncharge(struct shrink_memcg *memcg, uint64_t bytes)
 {
 	for (; memcg->parent; memcg = memcg->parent)
-		add(memcg, -(int64_t)bytes);
+		subtract(memcg, bytes);
+}
+
+void shrink_memcg_count_freed(struct shrink_memcg *memcg, uint64_t bytes)
+{
+	for (; bytes && memcg->parent; memcg = memcg->parent)
+		atomic_fetch_add_explicit(&memcg->account->freed_bytes, bytes, memory_order_relaxed);
 }
 
 void shrink_memcg_count_event(struct shrink_memcg *memcg, enum shrink_memcg_event event)
 {
 	for (; memcg->parent; memcg = memcg->parent) {
-		int fd = atomic_load_explicit(&memcg->account->event_fd, memory_order_acquire);
+		struct shrink_memcg_account *a = memcg->account;
+		int fd = atomic_load_explicit(&a->event_fd, memory_order_acquire);
 
-		atomic_fetch_add_explicit(&memcg->account->events[event], 1, memory_order_relaxed);
-		if (fd >= 0)
+		atomic_fetch_add_explicit(&a->events[event], 1, memory_order_relaxed);
+		if (fd >= 0 && is_current(a))
 			shrink_os_notify(fd);
 	}
 }
@@ -176,22 +275,34 @@ void shrink_memcg_protect(struct shrink_memcg *top, struct shrink_memcg *memcg)
 	}
 }
 
-/* Exchange and add, so that concurrent tellers leave the sum right at rest. */
+/* An offline group protects nothing. */
+static uint64_t protected_now(struct shrink_memcg *memcg, int i)
+{
+	struct shrink_memcg_account *a = memcg->account;
+
+	if (!atomic_load(&memcg->online))
+		return 0;
+	return shrink_min_u64(atomic_load_explicit(&a->usage, memory_order_relaxed),
+			      atomic_load_explicit(&a->limit[i], memory_order_relaxed));
+}
+
+/* Exchange and add, so that the sum is that of what was told; and looked at once
+ * more after, so that the last of concurrent tellers leaves what is true at rest. */
 void shrink_memcg_tell_protection(struct shrink_memcg *memcg)
 {
 	struct shrink_memcg_account *a = memcg->account, *up = memcg->parent->account;
-	uint64_t usage = atomic_load_explicit(&a->usage, memory_order_relaxed);
+	uint64_t now, before;
 
 	if (!up)
 		return;
 	for (int i = 0; i < 2; i++) {
-		uint64_t now = shrink_min_u64(
-			usage, atomic_load_explicit(&a->limit[i], memory_order_relaxed));
-		uint64_t before;
-
-		if (now == atomic_load_explicit(&a->told[i], memory_order_relaxed))
+		if (!atomic_load_explicit(&a->limit[i], memory_order_relaxed) &&
+		    !atomic_load_explicit(&a->told[i], memory_order_relaxed))
 			continue;
-		before = atomic_exchange_explicit(&a->told[i], now, memory_order_relaxed);
-		atomic_fetch_add_explicit(&up->children[i], now - before, memory_order_relaxed);
+		while ((now = protected_now(memcg, i)) != atomic_load(&a->told[i])) {
+			before = atomic_exchange(&a->told[i], now);
+			atomic_fetch_add_explicit(&up->children[i], now - before,
+						  memory_order_relaxed);
+		}
 	}
 }

@@ -26,7 +26,8 @@ struct shrink_memcg_account {
 	_Atomic uint64_t told[2], children[2], effective[2];
 	_Atomic(struct shrink_cgroup_level *) bound;
 	struct shrink_cgroup_level *unbound[4]; /* earlier ones: readers may be in them */
-	pthread_mutex_t oom_lock;         /* the two belong together */
+	_Atomic unsigned int forks;       /* when event_fd and bound were opened */
+	/* under the registry lock: the two belong together */
 	void (*oom)(void *arg, struct shrink_memcg *memcg, uint64_t bytes);
 	void *oom_arg;
 };
@@ -35,6 +36,11 @@ int shrink_memcg_account_alloc(struct shrink_memcg *memcg);
 void shrink_memcg_account_free(struct shrink_memcg *memcg);
 /* Replaces what the group is bound to; NULL = nothing. -ENOSPC: too often. */
 int shrink_memcg_account_bind(struct shrink_memcg_account *a, struct shrink_cgroup_level *level);
+/* The level it is bound to, or NULL. */
+struct shrink_cgroup_level *shrink_memcg_bound(struct shrink_memcg *memcg);
+/* Its descriptor of events, made if need be; or a negative errno. */
+int shrink_memcg_account_event_fd(struct shrink_memcg_account *a);
+void shrink_memcg_account_fork_child(void);
 /* No charge is held by a stock any more, and it protects nothing. */
 void shrink_memcg_account_offline(struct shrink_memcg *memcg);
 
@@ -42,10 +48,16 @@ void shrink_memcg_account_offline(struct shrink_memcg *memcg);
  * the group (not referenced: an ancestor of @memcg) whose max is in the way. */
 int shrink_memcg_try_charge(struct shrink_memcg *memcg, uint64_t bytes,
 			    struct shrink_memcg **ret_over);
+/* More than is charged is the caller's mistake: usage stays at 0, and it is said
+ * once, by whoever comes by here with no lock held. */
+void shrink_memcg_tell_underflow(void);
 void shrink_memcg_do_uncharge(struct shrink_memcg *memcg, uint64_t bytes);
 
 /* Counts in the group and all above, and makes their descriptors readable. */
 void shrink_memcg_count_event(struct shrink_memcg *memcg, enum shrink_memcg_event event);
+
+/* Reclaimed from the group, and so from all above. */
+void shrink_memcg_count_freed(struct shrink_memcg *memcg, uint64_t bytes);
 
 /* Usage and limit, the kernel's where the group is bound. */
 uint64_t shrink_memcg_usage_now(struct shrink_memcg *memcg);

@@ -142,58 +142,103 @@ void shrink_memcg_forget_id(int id)
 		forget(memcg, id);
 }
 
-void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
+static void set_bit_here(struct shrink_memcg_unit *u, int id)
 {
 	uint64_t bit = 1ULL << (id % SHRINK_MEMCG_UNIT);
-	struct shrink_memcg_unit *u;
 
-	/* Objects of a group that has gone offline are its parent's */
-	while (memcg && !atomic_load_explicit(&memcg->online, memory_order_acquire))
-		memcg = memcg->parent;
-	u = shrink_memcg_unit(memcg, nid, id);
-	if (!u)
-		return;
 	/* Pairs with the fence in clear_and_recheck(): see above */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!(atomic_load_explicit(&u->map, memory_order_relaxed) & bit))
 		atomic_fetch_or_explicit(&u->map, bit, memory_order_relaxed);
 }
 
+/*
+ * Objects of a group that has gone offline are its parent's, and it may go offline
+ * right here:
+ *
+ *	set bit				online = 0
+ *	fence				fence
+ *	offline? set the parent's	read the bits, set the parent's
+ *
+ * so one of the two sets the parent's.
+ */
+void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
+{
+	for (; !shrink_memcg_is_root(memcg); memcg = memcg->parent) {
+		struct shrink_memcg_unit *u = shrink_memcg_unit(memcg, nid, id);
+
+		if (u)
+			set_bit_here(u, id);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (atomic_load_explicit(&memcg->online, memory_order_relaxed))
+			return;
+	}
+}
+
 void shrink_memcg_set_bit(struct shrink_memcg *memcg, int nid, const struct shrinker *s)
 {
-	if (!s || nid < 0 || nid >= shrink_core_nr_nodes())
+	if (!s || nid < 0 || nid >= shrink_core_nr_nodes() || !(s->flags & SHRINKER_MEMCG_AWARE))
 		return;
 	shrink_memcg_set_bit_id(memcg, s->flags & SHRINKER_NUMA_AWARE ? nid : 0, shrinker_id(s));
 }
 
+static _Atomic long *deferred_at(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid, int id)
+{
+	struct shrink_memcg_unit *u = shrink_memcg_unit(memcg, nid, id);
+
+	if (u)
+		return &u->deferred[id % SHRINK_MEMCG_UNIT];
+	return s ? &shrinker_slot(s, nid)->nr_deferred : NULL;
+}
+
+/* The same race as that of bits: the mover's exchange finds what we add, or we find
+ * the group offline and move it ourselves. */
+long shrink_memcg_defer(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid, long objects)
+{
+	for (;; memcg = memcg->parent) {
+		_Atomic long *here = deferred_at(memcg, s, nid, s->id);
+		long total = atomic_fetch_add(here, objects) + objects;
+
+		if (atomic_load(&memcg->online))
+			return total;
+		objects = atomic_exchange(here, 0);
+		if (!objects)
+			return 0;
+	}
+}
+
+/* The root has no map: its deferred work is the shrinker's own. The registry lock
+ * keeps that from being unlinked, so it needs no reference. */
 static void hand_up(_Atomic long *from, struct shrink_memcg *parent, int nid, int id)
 {
 	long left = atomic_exchange(from, 0);
-	struct shrink_memcg_unit *u;
-	struct shrinker_impl *s;
+	_Atomic long *to;
 
 	if (!left)
 		return;
-	u = shrink_memcg_unit(parent, nid, id);
-	if (u) {
-		atomic_fetch_add(&u->deferred[id % SHRINK_MEMCG_UNIT], left);
-		return;
+	to = deferred_at(parent, shrinker_by_id_locked(id), nid, id);
+	if (to)
+		atomic_fetch_add(to, left);
+}
+
+static void hand_up_unit(struct shrink_memcg_unit *unit, struct shrink_memcg *parent, int nid, int base)
+{
+	uint64_t map = atomic_exchange(&unit->map, 0);
+
+	for (int b = 0; b < SHRINK_MEMCG_UNIT; b++) {
+		if (map >> b & 1)
+			shrink_memcg_set_bit_id(parent, nid, base + b);
+		hand_up(&unit->deferred[b], parent, nid, base + b);
 	}
-	/* The root has no map: its deferred work is the shrinker's own. The registry
-	 * lock keeps it from being unlinked, so it needs no reference. */
-	s = shrinker_by_id_locked(id);
-	if (s)
-		atomic_fetch_add(&shrinker_slot(s, nid)->nr_deferred, left);
 }
 
 void shrink_memcg_map_reparent(struct shrink_memcg *memcg)
 {
+	atomic_thread_fence(memory_order_seq_cst); /* see shrink_memcg_set_bit_id() */
 	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
 		struct shrink_memcg_units *units = units_of(memcg, nid);
 
 		for (unsigned int i = 0; units && i < units->nr; i++)
-			for (int b = 0; b < SHRINK_MEMCG_UNIT; b++)
-				hand_up(&units->unit[i]->deferred[b], memcg->parent, nid,
-					(int)i * SHRINK_MEMCG_UNIT + b);
+			hand_up_unit(units->unit[i], memcg->parent, nid, (int)i * SHRINK_MEMCG_UNIT);
 	}
 }

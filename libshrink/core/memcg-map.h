@@ -8,7 +8,7 @@
 /* Room for every id there is; 0 or -ENOMEM. */
 int shrink_memcg_map_alloc(struct shrink_memcg *memcg);
 void shrink_memcg_map_free(struct shrink_memcg *memcg);
-/* Deferred work is added to the parent's; the group's own bits are dropped. */
+/* Bits are set in the parent, deferred work is added to the parent's. */
 void shrink_memcg_map_reparent(struct shrink_memcg *memcg);
 
 #endif /* SHRINK_CORE_MEMCG_MAP_H */

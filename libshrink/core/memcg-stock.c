@@ -8,13 +8,19 @@
 #include <libshrink/core/memcg-stock.h>
 #include <libshrink/os/membarrier.h>
 
-/* All fields are relaxed atomics: the order comes from the protocol. */
-struct stock {
-	_Atomic(struct shrink_memcg *) memcg; /* referenced while bytes are held */
+/* A worker serves one tenant after the other: each has a place, found by its id. */
+#define SLOTS 4
+
+struct slot {
+	_Atomic(struct shrink_memcg *) memcg; /* referenced while it is here */
 	_Atomic uint64_t bytes;
+};
+
+struct stock {
 	_Atomic int busy;
 	_Atomic int wanted;
-	bool listed;             /* owner only */
+	struct slot slot[SLOTS];
+	bool listed, left;       /* owner only */
 	struct shrink_list link; /* under the lock */
 };
 
@@ -30,11 +36,17 @@ static _Atomic int usable; /* the kernel has membarrier, and threads can be told
 #define set(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
 #define compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
 
+static struct slot *slot_of(const struct shrink_memcg *memcg)
+{
+	return &own.slot[(unsigned int)memcg->id % SLOTS];
+}
+
+/* Acquire: where the drainer has taken wanted back, what it took is seen as gone. */
 static bool begin(void)
 {
 	set(own.busy, 1);
 	compiler_barrier();
-	return !get(own.wanted);
+	return !atomic_load_explicit(&own.wanted, memory_order_acquire);
 }
 
 static void end(void)
@@ -46,10 +58,11 @@ static void end(void)
 
 bool shrink_memcg_stock_take(struct shrink_memcg *memcg, uint64_t bytes)
 {
+	struct slot *slot = slot_of(memcg);
 	bool taken = false;
 
-	if (begin() && get(own.memcg) == memcg && get(own.bytes) >= bytes) {
-		set(own.bytes, get(own.bytes) - bytes);
+	if (begin() && get(slot->memcg) == memcg && get(slot->bytes) >= bytes) {
+		set(slot->bytes, get(slot->bytes) - bytes);
 		taken = true;
 	}
 	end();
@@ -57,13 +70,13 @@ bool shrink_memcg_stock_take(struct shrink_memcg *memcg, uint64_t bytes)
 }
 
 /* Lock held, and the owner kept out. What it held, to be given back. */
-static uint64_t empty(struct stock *s, struct shrink_memcg **ret_memcg)
+static uint64_t empty(struct slot *slot, struct shrink_memcg **ret_memcg)
 {
-	uint64_t bytes = get(s->bytes);
+	uint64_t bytes = get(slot->bytes);
 
-	*ret_memcg = get(s->memcg);
-	set(s->memcg, NULL);
-	set(s->bytes, 0);
+	*ret_memcg = get(slot->memcg);
+	set(slot->memcg, NULL);
+	set(slot->bytes, 0);
 	return bytes;
 }
 
@@ -76,19 +89,29 @@ static void give_back(struct shrink_memcg *memcg, uint64_t bytes)
 	shrink_memcg_put(memcg);
 }
 
-/* The thread ends. */
+/* Lock held. That only touches counters, and at most frees a group. */
+static void give_back_all(struct stock *s)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		struct shrink_memcg *memcg;
+		uint64_t bytes = empty(&s->slot[i], &memcg);
+
+		give_back(memcg, bytes);
+	}
+}
+
+/* The thread ends. It may charge yet, in other destructors, but has no stock any
+ * more: nobody would take that off the list. */
 static void leave(void *arg)
 {
 	struct stock *s = arg;
-	struct shrink_memcg *memcg;
-	uint64_t bytes;
 
 	pthread_mutex_lock(&lock);
-	bytes = empty(s, &memcg);
+	give_back_all(s);
 	shrink_list_del(&s->link);
 	s->listed = false;
+	s->left = true;
 	pthread_mutex_unlock(&lock);
-	give_back(memcg, bytes);
 }
 
 static void prepare(void)
@@ -101,6 +124,8 @@ static bool list_own(void)
 {
 	if (own.listed)
 		return true;
+	if (own.left)
+		return false;
 	pthread_once(&once, prepare);
 	if (!get(usable) || pthread_setspecific(key, &own))
 		return false;
@@ -111,34 +136,51 @@ static bool list_own(void)
 	return true;
 }
 
-/* The slow half: under the lock no drainer is at work, so the stock is ours. */
+/* The slow half: under the lock no drainer is at work, so the stock is ours. An
+ * offline group's drain takes the lock after the group has gone offline, so either
+ * we see that here or it finds what we put. Returns what does not fit. */
+static uint64_t put_slowly(struct shrink_memcg *memcg, uint64_t bytes)
+{
+	struct slot *slot = slot_of(memcg);
+	struct shrink_memcg *other = NULL;
+	uint64_t back = 0, all, over = bytes;
+
+	pthread_mutex_lock(&lock);
+	if (atomic_load_explicit(&memcg->online, memory_order_relaxed)) {
+		if (get(slot->memcg) != memcg) {
+			back = empty(slot, &other);
+			set(slot->memcg, shrink_memcg_get(memcg));
+		}
+		all = get(slot->bytes) + bytes;
+		/* keep one batch, so that the next few are fast again */
+		over = all > 2 * SHRINK_MEMCG_BATCH ? all - SHRINK_MEMCG_BATCH : 0;
+		set(slot->bytes, all - over);
+	}
+	pthread_mutex_unlock(&lock);
+	give_back(other, back);
+	return over;
+}
+
 void shrink_memcg_stock_put(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	struct shrink_memcg *other = NULL;
-	uint64_t back = 0, over = bytes;
+	struct slot *slot = slot_of(memcg);
+	bool fits;
 
-	if (bytes && begin() && get(own.memcg) == memcg &&
-	    get(own.bytes) + bytes <= 2 * SHRINK_MEMCG_BATCH) {
-		set(own.bytes, get(own.bytes) + bytes);
-		end();
+	if (!bytes)
 		return;
-	}
+	/* online is asked inside: after a drain's membarrier it is seen offline */
+	fits = begin() && get(slot->memcg) == memcg &&
+	       bytes <= 2 * SHRINK_MEMCG_BATCH - get(slot->bytes) &&
+	       atomic_load_explicit(&memcg->online, memory_order_relaxed);
+	if (fits)
+		set(slot->bytes, get(slot->bytes) + bytes);
 	end();
-	if (bytes && list_own()) {
-		pthread_mutex_lock(&lock);
-		if (get(own.memcg) != memcg) {
-			back = empty(&own, &other);
-			set(own.memcg, shrink_memcg_get(memcg));
-		}
-		over = shrink_sub_u64(get(own.bytes) + bytes, 2 * SHRINK_MEMCG_BATCH);
-		if (over) /* keep one batch, so that the next few are fast again */
-			over = get(own.bytes) + bytes - SHRINK_MEMCG_BATCH;
-		set(own.bytes, get(own.bytes) + bytes - over);
-		pthread_mutex_unlock(&lock);
-	}
-	give_back(other, back);
-	if (over)
-		shrink_memcg_do_uncharge(memcg, over);
+	if (fits)
+		return;
+	if (list_own())
+		bytes = put_slowly(memcg, bytes);
+	if (bytes)
+		shrink_memcg_do_uncharge(memcg, bytes);
 }
 
 static void wait_idle(struct stock *s)
@@ -151,16 +193,15 @@ static void want_all(int wanted)
 {
 	struct shrink_list *pos;
 
+	/* Release: pairs with begin() */
 	shrink_list_for_each(pos, &stocks)
-		set(shrink_list_entry(pos, struct stock, link)->wanted, wanted);
+		atomic_store_explicit(&shrink_list_entry(pos, struct stock, link)->wanted, wanted,
+				      memory_order_release);
 }
 
-/* Giving back under the lock only touches counters, and at most frees a group. */
 void shrink_memcg_stock_drain(void)
 {
-	struct shrink_memcg *memcg;
 	struct shrink_list *pos;
-	uint64_t bytes;
 
 	pthread_mutex_lock(&lock);
 	want_all(1);
@@ -169,11 +210,11 @@ void shrink_memcg_stock_drain(void)
 		struct stock *s = shrink_list_entry(pos, struct stock, link);
 
 		wait_idle(s);
-		bytes = empty(s, &memcg);
-		give_back(memcg, bytes);
+		give_back_all(s);
 	}
 	want_all(0);
 	pthread_mutex_unlock(&lock);
+	shrink_memcg_tell_underflow();
 }
 
 void shrink_memcg_stock_fork_prepare(void)
@@ -191,8 +232,6 @@ void shrink_memcg_stock_fork_parent(void)
 void shrink_memcg_stock_fork_child(void)
 {
 	struct shrink_list *pos, *tmp;
-	struct shrink_memcg *memcg;
-	uint64_t bytes;
 
 	shrink_list_for_each_safe(pos, tmp, &stocks) {
 		struct stock *s = shrink_list_entry(pos, struct stock, link);
@@ -200,8 +239,7 @@ void shrink_memcg_stock_fork_child(void)
 		if (s == &own)
 			continue;
 		shrink_list_del(&s->link);
-		bytes = empty(s, &memcg);
-		give_back(memcg, bytes);
+		give_back_all(s);
 	}
 	pthread_mutex_unlock(&lock);
 	if (get(usable))

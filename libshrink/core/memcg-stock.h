@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Charged in advance: each thread keeps a stock of one group, so that the fast path
+ * Charged in advance: each thread keeps stocks of a few groups, so that the fast path
  * of a charge is a comparison and a subtraction of its own memory.
  *
  * Who wants the stocks back (a group is at its max, or goes offline) must take them
@@ -31,8 +31,9 @@ struct shrink_memcg;
 
 /* Takes @bytes from this thread's stock of @memcg; false: it has not so many. */
 bool shrink_memcg_stock_take(struct shrink_memcg *memcg, uint64_t bytes);
-/* Puts @bytes, charged already, into this thread's stock; another group's goes back
- * first, and what is over two batches too. */
+/* Puts @bytes, charged already, into this thread's stock; another group's in the same
+ * place goes back first, and what is over two batches too. Those of a group that is
+ * offline go straight back, so that no stock holds it. */
 void shrink_memcg_stock_put(struct shrink_memcg *memcg, uint64_t bytes);
 /* Returns the stocks of all threads. Not from the fast paths. */
 void shrink_memcg_stock_drain(void);

@@ -23,6 +23,7 @@ struct shrink_memcg *const shrink_memcg_root_group = &root;
 /* By id, online groups only: written under the registry lock. */
 static _Atomic(struct shrink_memcg *) by_id[SHRINK_MEMCGS_MAX];
 static int nr_groups, id_hint = 1;
+static uint64_t last_serial;
 static struct shrink_list hooks = SHRINK_LIST_INIT(hooks);
 
 struct shrink_memcg *shrink_memcg_root(void)
@@ -103,6 +104,7 @@ static int bring_online(struct shrink_memcg *memcg)
 		r = take_id(memcg);
 	if (r < 0)
 		return r;
+	memcg->serial = ++last_serial;
 	shrink_list_add_tail(&memcg->sibling, &memcg->parent->children);
 	nr_groups++;
 	atomic_store_explicit(&memcg->online, 1, memory_order_release);
@@ -121,8 +123,10 @@ struct shrink_memcg *shrink_memcg_create(struct shrink_memcg *parent, const char
 		return NULL;
 	}
 	memcg = shrink_os_alloc(sizeof(*memcg) + nodes * sizeof(memcg->node[0]));
-	if (!memcg)
+	if (!memcg) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	va_start(args, fmt);
 	n = vsnprintf(memcg->name, sizeof(memcg->name), fmt, args);
 	va_end(args);

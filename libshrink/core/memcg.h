@@ -44,12 +44,13 @@ struct shrink_memcg {
 	_Atomic long refs;
 	_Atomic int online;
 	int id;                          /* 0 = the root; lowest that is free */
+	uint64_t serial;                 /* never used again; 0 = the root */
 	char name[64];
 	/* under the registry lock */
 	struct shrink_list children;     /* online ones */
 	struct shrink_list sibling;
 	bool creator_ref;                /* shrink_memcg_destroy() has not been called */
-	/* accounting: memcg-charge.c, memcg-protect.c and above */
+	/* accounting: memcg-account.c and above */
 	struct shrink_memcg_account *account; /* NULL: the root */
 	struct shrink_memcg_node node[];
 };
@@ -77,8 +78,13 @@ void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id);
 int shrink_memcg_make_room(int id);
 void shrink_memcg_forget_id(int id); /* registry lock held */
 
-/* Told when a group goes offline, before its deferred work moves to the parent:
- * lists are re-parented here. Not under any lock of the core's. */
+/* Work put off by a visit of @s, which the caller holds, in this group; for a group
+ * without a map it is the shrinker's own. What is put off there now. */
+long shrink_memcg_defer(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid, long objects);
+
+/* Told when a group goes offline, before its bits and deferred work move to the
+ * parent: lists are re-parented here. Under the registry lock, so a hook takes only
+ * locks that are inside it. */
 struct shrink_memcg_hook {
 	void (*offline)(struct shrink_memcg_hook *hook, struct shrink_memcg *memcg);
 	struct shrink_list link;

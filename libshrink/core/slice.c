@@ -146,7 +146,7 @@ static _Atomic long *deferred_of(struct shrink_pass *pass, struct shrinker_impl 
 	struct shrink_memcg_unit *unit = NULL;
 
 	if (s->pub.flags & SHRINKER_MEMCG_AWARE)
-		unit = shrink_memcg_unit(pass->memcg, nid, s->id);
+		unit = shrink_memcg_unit(pass->memcg, shrinker_nid(s, nid), s->id);
 	return unit ? &unit->deferred[s->id % SHRINK_MEMCG_UNIT] : &shrinker_slot(s, nid)->nr_deferred;
 }
 
@@ -158,10 +158,14 @@ static long claim_deferred(_Atomic long *deferred)
 	return atomic_exchange_explicit(deferred, 0, memory_order_relaxed);
 }
 
-static long put_off(_Atomic long *deferred, long objects)
+static long put_off(struct shrink_pass *pass, struct shrinker_impl *s, int nid, long objects)
 {
+	_Atomic long *deferred = deferred_of(pass, s, nid);
+
 	if (!objects)
 		return atomic_load_explicit(deferred, memory_order_relaxed);
+	if (s->pub.flags & SHRINKER_MEMCG_AWARE && !shrink_memcg_is_root(pass->memcg))
+		return shrink_memcg_defer(pass->memcg, s, shrinker_nid(s, nid), objects);
 	return atomic_fetch_add_explicit(deferred, objects, memory_order_relaxed) + objects;
 }
 
@@ -190,7 +194,6 @@ static long what_is_left(struct shrink_pass *pass, struct shrinker_node *slot,
 
 unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
 {
-	_Atomic long *deferred = deferred_of(pass, s, nid);
 	struct shrink_arith_how how = pass->how;
 	unsigned long freeable, freed = 0;
 	struct shrink_slice sl;
@@ -202,7 +205,7 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 		return freeable;
 	how.seeks = atomic_load_explicit(&s->seeks, memory_order_relaxed);
 	how.batch = atomic_load_explicit(&s->batch, memory_order_relaxed);
-	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(deferred));
+	shrink_arith_begin(&sl, &how, (long)freeable, claim_deferred(deferred_of(pass, s, nid)));
 	spare_kept(s, &sl);
 	if (pass->goal)
 		cap_to_share(pass, s, &sl);
@@ -216,7 +219,7 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 	else
 		end = scan_batches(pass, s, nid, &sl, &freed);
 
-	left = put_off(deferred, what_is_left(pass, shrinker_slot(s, nid), &sl, end));
+	left = put_off(pass, s, nid, what_is_left(pass, shrinker_slot(s, nid), &sl, end));
 	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed, sl.total_scan);
 	(void)left;
 	return freed;

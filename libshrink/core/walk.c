@@ -2,7 +2,7 @@
 /* One pass over all shrinkers, and the plan that says where a pass should start. */
 #include <libshrink/base/conf.h>
 #include <libshrink/core/core.h>
-#include <libshrink/core/memcg.h>
+#include <libshrink/core/memcg-account.h>
 
 uint64_t shrink_pass_new_id(void)
 {
@@ -58,8 +58,33 @@ static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
 	}
 }
 
-/* One set bit. Absent: whoever set it has gone. Not to be held: it registers, or
- * ends; then the bit is somebody's yet, or cleared the next time. */
+/* Unaware shrinkers have their bits at node 0, and are called for any node; aware
+ * ones for their own. */
+static bool shrinker_for(const struct shrink_pass *pass, const struct shrinker_impl *s, int nid)
+{
+	return pass->nid == SHRINK_NUMA_NO_NODE || pass->nid == nid ||
+	       !(s->pub.flags & SHRINKER_NUMA_AWARE);
+}
+
+/* Whoever set the bit has gone. A new shrinker may take the id meanwhile and have
+ * its bit set: the same race as that of SHRINK_EMPTY, so the same answer. */
+static void clear_absent(struct shrink_pass *pass, struct shrink_memcg_unit *unit, int nid, int id)
+{
+	struct shrinker_impl *s;
+	bool absent;
+
+	atomic_fetch_and_explicit(&unit->map, ~(1ULL << (id % SHRINK_MEMCG_UNIT)),
+				  memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	s = shrinker_get_by_id(id, &absent);
+	if (!absent)
+		shrink_memcg_set_bit_id(pass->memcg, nid, id);
+	if (s)
+		shrinker_put(s);
+}
+
+/* One set bit. Not to be held: it registers, or ends; then the bit is somebody's
+ * yet, or cleared the next time. */
 static void visit_bit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, int nid, int id,
 		      visit_fn visit, void *arg)
 {
@@ -67,10 +92,10 @@ static void visit_bit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, 
 	struct shrinker_impl *s = shrinker_get_by_id(id, &absent);
 
 	if (absent)
-		atomic_fetch_and(&unit->map, ~(1ULL << (id % SHRINK_MEMCG_UNIT)));
+		clear_absent(pass, unit, nid, id);
 	if (!s)
 		return;
-	if (callable(s) && s->pub.flags & SHRINKER_MEMCG_AWARE)
+	if (callable(s) && s->pub.flags & SHRINKER_MEMCG_AWARE && shrinker_for(pass, s, nid))
 		visit(pass, s, nid, arg);
 	shrinker_put(s);
 }
@@ -97,6 +122,8 @@ static void walk_group(struct shrink_pass *pass, visit_fn visit, void *arg)
 		return;
 	if (pass->nid != SHRINK_NUMA_NO_NODE) {
 		walk_bits(pass, pass->nid, visit, arg);
+		if (pass->nid && !pass->stopped)
+			walk_bits(pass, 0, visit, arg);
 		return;
 	}
 	for (int nid = 0; nid < shrink_core_nr_nodes() && !pass->stopped; nid++)
@@ -114,12 +141,15 @@ static void walk_one(struct shrink_pass *pass, visit_fn visit, void *arg)
 static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 {
 	struct shrink_memcg *memcg = NULL;
+	uint64_t before;
 
 	while ((memcg = shrink_memcg_next(pass->top, memcg))) {
 		if (pass->spare && pass->spare(pass, memcg))
 			continue;
 		pass->memcg = memcg;
+		before = pass->freed_bytes;
 		walk_one(pass, visit, arg);
+		shrink_memcg_count_freed(memcg, pass->freed_bytes - before);
 		if (pass->stopped) {
 			shrink_memcg_put(memcg);
 			break;

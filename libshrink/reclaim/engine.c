@@ -10,6 +10,7 @@
 #include <libshrink/os/clock.h>
 #include <libshrink/os/thread.h>
 #include <libshrink/reclaim/engine.h>
+#include <libshrink/reclaim/memcg-goals.h>
 
 #define WORKERS 2
 /* A round that freed without anything coming back costs the cache more than one
@@ -56,14 +57,45 @@ static void merge(struct shrink_goal *into, const struct shrink_goal *from)
 		into->level = from->level;
 }
 
-void shrink_engine_post(const struct shrink_goal *goal)
+/* The rest under the lock. */
+static void add_goal(const struct shrink_goal *goal)
 {
-	pthread_mutex_lock(&lock);
+	if (goal->memcg) {
+		shrink_memcg_goals_add(goal);
+		return;
+	}
 	if (pending)
 		merge(&pending_goal, goal);
 	else
 		pending_goal = *goal;
 	pending = true;
+}
+
+static bool any_goal(void)
+{
+	return pending || shrink_memcg_goals_any();
+}
+
+/* The process before its groups. */
+static bool take_goal(struct shrink_goal *ret_goal)
+{
+	if (!pending)
+		return shrink_memcg_goals_take(ret_goal);
+	*ret_goal = pending_goal;
+	pending = false;
+	return true;
+}
+
+static void drop_goals(void)
+{
+	pending = false;
+	shrink_memcg_goals_clear();
+}
+
+void shrink_engine_post(const struct shrink_goal *goal)
+{
+	pthread_mutex_lock(&lock);
+	add_goal(goal);
 	if (workers[leader].alive)
 		pthread_cond_signal(&workers[leader].wake);
 	pthread_mutex_unlock(&lock);
@@ -109,12 +141,12 @@ uint64_t shrink_engine_run_pending(void)
 	bool any;
 
 	pthread_mutex_lock(&lock);
-	any = pending;
-	goal = pending_goal;
-	pending = false;
+	any = take_goal(&goal);
 	pthread_mutex_unlock(&lock);
-	if (any)
+	if (any) {
 		run(&goal, NULL, &objects);
+		shrink_memcg_put(goal.memcg);
+	}
 	shrink_registry_drain(true);
 	return objects;
 }
@@ -124,8 +156,8 @@ static void lead(struct worker *w)
 {
 	void (*done)(void) = done_hook;
 
-	w->goal = pending_goal;
-	pending = false;
+	if (!take_goal(&w->goal))
+		return;
 	w->busy = true;
 	pthread_mutex_unlock(&lock);
 	run(&w->goal, &w->ticker, NULL);
@@ -133,6 +165,8 @@ static void lead(struct worker *w)
 		done();
 	pthread_mutex_lock(&lock);
 	w->busy = false;
+	shrink_memcg_put(w->goal.memcg);
+	w->goal.memcg = NULL;
 }
 
 /* Lock held on entry and exit: the standby's work, all of it interruptible only
@@ -169,7 +203,7 @@ static void *work(void *arg)
 	warm_up();
 	pthread_mutex_lock(&lock);
 	while (!stopping && !w->given_up) {
-		if (leader == me && pending)
+		if (leader == me && any_goal())
 			lead(w);
 		else if (leader == me || !stand_by())
 			shrink_os_cond_wait(&w->wake, &lock, UINT64_MAX);
@@ -209,7 +243,8 @@ int shrink_engine_start(void)
 		return r;
 	pthread_mutex_lock(&lock);
 	leader = 0;
-	stopping = pending = false;
+	stopping = false;
+	drop_goals();
 	fruitless_row = 0;
 	pthread_mutex_unlock(&lock);
 	watched.leader = -1;
@@ -252,7 +287,7 @@ int shrink_engine_stop(uint64_t usec)
 	end = shrink_min_u64(end, INT64_MAX);
 	pthread_mutex_lock(&lock);
 	stopping = true;
-	pending = false;
+	drop_goals();
 	for (int i = 0; i < WORKERS; i++) {
 		was[i] = workers[i].alive;
 		if (was[i])
@@ -281,7 +316,7 @@ bool shrink_engine_busy(void)
 	bool busy;
 
 	pthread_mutex_lock(&lock);
-	busy = pending || workers[leader].busy;
+	busy = any_goal() || workers[leader].busy;
 	pthread_mutex_unlock(&lock);
 	return busy;
 }
@@ -296,11 +331,8 @@ static void take_over(struct worker *w, struct shrinker_impl *s, uint64_t since,
 	if (&workers[leader] == w && w->busy && !workers[!leader].busy &&
 	    workers[!leader].alive && shrink_ticker_lose(&w->ticker, s)) {
 		leader = !leader;
-		if (pending)
-			merge(&pending_goal, &w->goal);
-		else
-			pending_goal = w->goal;
-		pending = taken = true;
+		add_goal(&w->goal);
+		taken = true;
 		shrink_round_unclaim(&w->ticker);
 		stats.overruns++;
 		pthread_cond_signal(&workers[leader].wake);
@@ -403,7 +435,7 @@ void shrink_engine_fork_child(void)
 {
 	for (int i = 0; i < WORKERS; i++)
 		workers[i].alive = workers[i].busy = workers[i].given_up = false;
-	pending = false;
+	drop_goals();
 	pending_chore = NULL;
 	pthread_mutex_unlock(&lock);
 }

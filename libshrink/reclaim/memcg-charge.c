@@ -9,6 +9,8 @@
 #include <libshrink/reclaim/memcg-reclaim.h>
 #include <libshrink/reclaim/memcg-throttle.h>
 
+#define MAX_LOOKS 1024
+
 static void call_oom(struct shrink_memcg *memcg, uint64_t bytes)
 {
 	struct shrink_memcg_account *a = memcg->account;
@@ -16,10 +18,10 @@ static void call_oom(struct shrink_memcg *memcg, uint64_t bytes)
 	void *arg;
 
 	shrink_memcg_count_event(memcg, SHRINK_MEMCG_OOM);
-	pthread_mutex_lock(&a->oom_lock);
+	shrink_registry_lock();
 	oom = a->oom;
 	arg = a->oom_arg;
-	pthread_mutex_unlock(&a->oom_lock);
+	shrink_registry_unlock();
 	if (oom)
 		oom(arg, memcg, bytes);
 }
@@ -37,19 +39,27 @@ static uint64_t charge_some(struct shrink_memcg *memcg, uint64_t bytes, struct s
 	return 0;
 }
 
-/* Reclaims in the group that is full, and takes back what threads hold idle. */
+/*
+ * Reclaims in the group that is full. What scans uncharge meanwhile goes to stocks,
+ * ours and others', and is taken back before each look: idle stocks must not be
+ * what fails a charge. Inside a callback nothing can be reclaimed, so one look is
+ * all there is. MAX_LOOKS: others may take for ever what we free.
+ */
 static uint64_t make_room(struct shrink_memcg *memcg, uint64_t bytes, shrink_gfp_t gfp)
 {
 	struct shrink_memcg *over = memcg;
 	uint64_t charged = charge_some(memcg, bytes, &over);
+	int tries = shrink_context.depth ? 0 : SHRINK_MEMCG_TRIES;
 
-	for (int tries = SHRINK_MEMCG_TRIES; !charged && tries; ) {
-		if (tries == SHRINK_MEMCG_TRIES)
-			shrink_memcg_count_event(over, SHRINK_MEMCG_MAXED);
-		if (!shrink_memcg_try_reclaim(over, bytes, gfp) || tries == SHRINK_MEMCG_TRIES)
+	if (charged)
+		return charged;
+	shrink_memcg_count_event(over, SHRINK_MEMCG_MAXED);
+	shrink_memcg_stock_drain();
+	charged = charge_some(memcg, bytes, &over);
+	for (int looks = 0; !charged && tries && looks < MAX_LOOKS; looks++) {
+		if (!shrink_memcg_try_reclaim(over, bytes, gfp))
 			tries--;
-		if (tries == SHRINK_MEMCG_TRIES - 1)
-			shrink_memcg_stock_drain();
+		shrink_memcg_stock_drain();
 		charged = charge_some(memcg, bytes, &over);
 	}
 	if (!charged)
@@ -93,16 +103,10 @@ int shrink_memcg_charge(struct shrink_memcg *memcg, uint64_t bytes, shrink_gfp_t
 	return 0;
 }
 
-/* Into the thread's stock, which keeps at most two batches; an offline group's goes
- * straight back, so that no stock holds it. */
 void shrink_memcg_uncharge(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	if (shrink_memcg_is_root(memcg) || !bytes)
-		return;
-	if (atomic_load_explicit(&memcg->online, memory_order_relaxed))
+	if (!shrink_memcg_is_root(memcg))
 		shrink_memcg_stock_put(memcg, bytes);
-	else
-		shrink_memcg_do_uncharge(memcg, bytes);
 }
 
 void shrink_memcg_drain(void)
@@ -120,9 +124,9 @@ int shrink_memcg_set_oom(struct shrink_memcg *memcg,
 {
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;
-	pthread_mutex_lock(&memcg->account->oom_lock);
+	shrink_registry_lock();
 	memcg->account->oom = oom;
 	memcg->account->oom_arg = arg;
-	pthread_mutex_unlock(&memcg->account->oom_lock);
+	shrink_registry_unlock();
 	return 0;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libshrink/os/fd.h>
 #include <libshrink/reclaim/memcg-reclaim.h>
 
 static bool is_limit(enum shrink_memcg_limit which)
@@ -77,21 +76,9 @@ int shrink_memcg_stats(struct shrink_memcg *memcg, struct shrink_memcg_stats *re
 
 int shrink_memcg_event_fd(struct shrink_memcg *memcg)
 {
-	int fd, none = -1;
-
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;
-	fd = atomic_load_explicit(&memcg->account->event_fd, memory_order_acquire);
-	if (fd >= 0)
-		return fd;
-	fd = shrink_os_eventfd(0);
-	if (fd < 0)
-		return fd;
-	if (!atomic_compare_exchange_strong(&memcg->account->event_fd, &none, fd)) {
-		shrink_os_close(fd);
-		return none;
-	}
-	return fd;
+	return shrink_memcg_account_event_fd(memcg->account);
 }
 
 /* The old one stays open until the group goes: a reader may be in it. */

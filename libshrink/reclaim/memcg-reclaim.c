@@ -17,28 +17,27 @@ uint64_t shrink_memcg_try_reclaim(struct shrink_memcg *memcg, uint64_t bytes, sh
 {
 	struct shrink_goal goal = shrink_direct_goal(
 		shrink_max_u64(bytes, CLUSTER_PAGES * shrink_os_page_size()), gfp, 0);
-	uint64_t freed;
 
-	goal.memcg = memcg;
+	goal.memcg = shrink_memcg_is_root(memcg) ? NULL : memcg;
 	memcpy(goal.source, "memcg", 6);
-	freed = shrink_direct_run(&goal);
-	if (memcg->account)
-		atomic_fetch_add_explicit(&memcg->account->freed_bytes, freed, memory_order_relaxed);
-	return freed;
+	return shrink_direct_run(&goal);
 }
 
 bool shrink_memcg_reclaim_to(struct shrink_memcg *memcg, uint64_t limit)
 {
 	int tries = SHRINK_MEMCG_TRIES;
-	uint64_t usage;
+	uint64_t usage = shrink_memcg_usage_now(memcg);
 
-	while ((usage = shrink_memcg_usage_now(memcg)) > limit && tries) {
-		if (!shrink_memcg_try_reclaim(memcg, usage - limit, SHRINK_GFP_ALL))
+	/* What threads hold in advance is no reason to press a cache */
+	for (; usage > limit && tries; usage = shrink_memcg_usage_now(memcg)) {
+		shrink_memcg_drain();
+		usage = shrink_memcg_usage_now(memcg);
+		if (usage > limit && !shrink_memcg_try_reclaim(memcg, usage - limit, SHRINK_GFP_ALL))
 			tries--;
-		if (tries == SHRINK_MEMCG_TRIES - 1)
-			shrink_memcg_drain();
 	}
-	return usage <= limit;
+	if (usage > limit)
+		shrink_memcg_drain();
+	return shrink_memcg_usage_now(memcg) <= limit;
 }
 
 static int may_reclaim(const struct shrink_memcg *memcg)
@@ -57,7 +56,7 @@ int64_t shrink_memcg_reclaim(struct shrink_memcg *memcg, uint64_t bytes, uint64_
 
 	if (r < 0)
 		return r;
-	while (freed < bytes && tries) {
+	while (freed < bytes && tries && shrink_gate_is_open()) {
 		got = shrink_memcg_try_reclaim(memcg, (bytes - freed) / 4, SHRINK_GFP_ALL);
 		freed += got;
 		tries = got ? SHRINK_MEMCG_TRIES : tries - 1;

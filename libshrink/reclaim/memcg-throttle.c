@@ -14,6 +14,7 @@
 /* What this thread owes: the group by id, since it may be gone by then. */
 static __thread struct {
 	int id;
+	uint64_t serial; /* another may have its id */
 	uint64_t bytes;
 } owed __attribute__((tls_model("initial-exec")));
 
@@ -34,7 +35,10 @@ uint64_t shrink_throttle_usec(uint64_t usage, uint64_t high, uint64_t pages)
 
 void shrink_throttle_owe(struct shrink_memcg *memcg, uint64_t bytes)
 {
+	if (owed.serial != memcg->serial)
+		owed.bytes = 0;
 	owed.id = memcg->id;
+	owed.serial = memcg->serial;
 	owed.bytes = shrink_add_u64(owed.bytes, bytes);
 }
 
@@ -60,7 +64,7 @@ uint64_t shrink_throttle(void)
 	memcg = shrink_memcg_by_id(owed.id);
 	if (!memcg)
 		return 0;
-	usec = memcg->parent ? delay_of(memcg, shrink_max_u64(pages, 1)) : 0;
+	usec = memcg->serial == owed.serial ? delay_of(memcg, shrink_max_u64(pages, 1)) : 0;
 	if (usec) {
 		atomic_fetch_add_explicit(&memcg->account->throttled_usec, usec,
 					  memory_order_relaxed);
