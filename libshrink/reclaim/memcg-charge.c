@@ -103,9 +103,15 @@ int shrink_memcg_charge(struct shrink_memcg *memcg, uint64_t bytes, shrink_gfp_t
 	return 0;
 }
 
+/* What reclaim frees is seen at once: in a stock it would be charged again before
+ * anybody had noticed that usage fell. */
 void shrink_memcg_uncharge(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	if (!shrink_memcg_is_root(memcg))
+	if (shrink_memcg_is_root(memcg))
+		return;
+	if (shrink_context.depth)
+		shrink_memcg_do_uncharge(memcg, bytes);
+	else
 		shrink_memcg_stock_put(memcg, bytes);
 }
 
