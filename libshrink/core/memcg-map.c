@@ -13,7 +13,7 @@
  * Either the set comes after the clear, or the second count sees the object.
  * Without one of the fences both can miss, and the object is lost to reclaim until
  * the list has been empty once more (contract 3.5). The inserter's half is
- * shrink_memcg_set_bit_id(), the shrinker's is clear_and_recheck() in walk.c.
+ * shrink_memcg_set_bit_id(), the shrinker's is clear_bit() in walk.c.
  */
 #include <errno.h>
 #include <limits.h>
@@ -146,10 +146,10 @@ static void set_bit_here(struct shrink_memcg_unit *u, int id)
 {
 	uint64_t bit = 1ULL << (id % SHRINK_MEMCG_UNIT);
 
-	/* Pairs with the fence in clear_and_recheck(): see above */
+	/* Pairs with the fence in clear_bit(): see above */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!(atomic_load_explicit(&u->map, memory_order_relaxed) & bit))
-		atomic_fetch_or_explicit(&u->map, bit, memory_order_relaxed);
+		atomic_fetch_or(&u->map, bit);
 }
 
 /*
@@ -157,10 +157,10 @@ static void set_bit_here(struct shrink_memcg_unit *u, int id)
  * right here:
  *
  *	set bit				online = 0
- *	fence				fence
- *	offline? set the parent's	read the bits, set the parent's
+ *	offline? set the parent's	take the bits, set the parent's
  *
- * so one of the two sets the parent's.
+ * all of it sequentially consistent, so one of the two sets the parent's. A bit that
+ * was found set is taken.
  */
 void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
 {
@@ -169,8 +169,7 @@ void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
 
 		if (u)
 			set_bit_here(u, id);
-		atomic_thread_fence(memory_order_seq_cst);
-		if (atomic_load_explicit(&memcg->online, memory_order_relaxed))
+		if (atomic_load(&memcg->online))
 			return;
 	}
 }
@@ -234,7 +233,6 @@ static void hand_up_unit(struct shrink_memcg_unit *unit, struct shrink_memcg *pa
 
 void shrink_memcg_map_reparent(struct shrink_memcg *memcg)
 {
-	atomic_thread_fence(memory_order_seq_cst); /* see shrink_memcg_set_bit_id() */
 	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
 		struct shrink_memcg_units *units = units_of(memcg, nid);
 

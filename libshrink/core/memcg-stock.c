@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 #include <libshrink/base/list.h>
@@ -186,7 +185,7 @@ void shrink_memcg_stock_put(struct shrink_memcg *memcg, uint64_t bytes)
 static void wait_idle(struct stock *s)
 {
 	while (atomic_load_explicit(&s->busy, memory_order_acquire))
-		sched_yield();
+		shrink_os_yield();
 }
 
 static void want_all(int wanted)

@@ -58,6 +58,16 @@ static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
 	}
 }
 
+/* Then somebody is asked once more: what was set meanwhile has been seen as clear, or
+ * what comes with it is seen now. Pairs with the fence in memcg-map.c, where the race
+ * is drawn. */
+static void clear_bit(struct shrink_memcg_unit *unit, int id)
+{
+	atomic_fetch_and_explicit(&unit->map, ~(1ULL << (id % SHRINK_MEMCG_UNIT)),
+				  memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* Unaware shrinkers have their bits at node 0, and are called for any node; aware
  * ones for their own. */
 static bool shrinker_for(const struct shrink_pass *pass, const struct shrinker_impl *s, int nid)
@@ -73,9 +83,7 @@ static void clear_absent(struct shrink_pass *pass, struct shrink_memcg_unit *uni
 	struct shrinker_impl *s;
 	bool absent;
 
-	atomic_fetch_and_explicit(&unit->map, ~(1ULL << (id % SHRINK_MEMCG_UNIT)),
-				  memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	clear_bit(unit, id);
 	s = shrinker_get_by_id(id, &absent);
 	if (!absent)
 		shrink_memcg_set_bit_id(pass->memcg, nid, id);
@@ -160,17 +168,13 @@ static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 
 /*
  * The shrinker says that the group has nothing: its bit is cleared, and it is
- * asked once more, since an object may have come in meanwhile. The fence pairs
- * with the one in shrink_memcg_set_bit_id(); the race is drawn in memcg-map.c.
+ * asked once more, since an object may have come in meanwhile.
  */
 static unsigned long clear_and_recheck(struct shrink_pass *pass, struct shrinker_impl *s, int nid)
 {
-	struct shrink_memcg_unit *unit = shrink_memcg_unit(pass->memcg, nid, s->id);
-	uint64_t bit = 1ULL << (s->id % SHRINK_MEMCG_UNIT);
 	unsigned long r;
 
-	atomic_fetch_and_explicit(&unit->map, ~bit, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	clear_bit(shrink_memcg_unit(pass->memcg, nid, s->id), s->id);
 	r = shrink_do_slice(pass, s, nid);
 	if (r != SHRINK_EMPTY)
 		shrink_memcg_set_bit_id(pass->memcg, nid, s->id);

@@ -9,5 +9,7 @@
 int shrink_os_membarrier_prepare(void);
 /* Every thread of the process passes a full fence before this returns. */
 void shrink_os_membarrier(void);
+/* Another thread has a few instructions to go, and no processor: let it. */
+void shrink_os_yield(void);
 
 #endif /* SHRINK_OS_MEMBARRIER_H */
