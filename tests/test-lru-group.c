@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* LRU lists of groups: which list, re-parenting, too little memory, many groups; and
- * lists across fork(). */
+/* LRU lists of groups: which list, re-parenting, too little memory, many groups. */
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <libshrink/lru/list_lru.h>
 #include <libshrink/os/alloc.h>
@@ -184,6 +179,7 @@ static void same_id_again(void)
 	add(0, old);
 	list = shrink_lru_own(lru, old, 0);
 	shrink_memcg_destroy(old);
+	ASSERT_INT(shrink_lru_nr(list), SHRINK_LRU_DEAD);
 	new = group(NULL);
 	ASSERT_INT(new->id, old->id);
 	add(1, new);
@@ -263,6 +259,39 @@ static void offline_amid_a_walk(void)
 	end();
 }
 
+/* Its list is another group's by the time the walk looks again. */
+static enum shrink_lru_status replace(struct shrink_lru_item *item, struct shrink_lru_one *list,
+				      void *arg)
+{
+	struct shrink_memcg **groups = arg;
+
+	(void)item;
+	shrink_lru_unlock(list);
+	ASSERT_INT(shrink_memcg_offline(groups[0]), 0);
+	groups[1] = group(NULL);
+	add(2, groups[1]);
+	CU_ASSERT(shrink_lru_own(lru, groups[1], 0) == list);
+	return SHRINK_LRU_RETRY;
+}
+
+static void replaced_amid_a_walk(void)
+{
+	struct shrink_memcg *groups[2];
+	unsigned long budget = 5;
+
+	begin();
+	groups[0] = group(NULL);
+	add(0, groups[0]);
+	add(1, groups[0]);
+	ASSERT_INT(shrink_lru_walk_one(lru, 0, groups[0], replace, groups, &budget), 0);
+	ASSERT_INT(budget, 4); /* the new group's object was not asked about */
+	ASSERT_INT(count(groups[1]), 1);
+	ASSERT_INT(del(0, NULL) + del(1, NULL) + del(2, groups[1]), 3);
+	shrink_memcg_destroy(groups[0]);
+	shrink_memcg_destroy(groups[1]);
+	end();
+}
+
 static void many_groups(void)
 {
 	static struct shrink_memcg *groups[MANY];
@@ -292,138 +321,6 @@ static void many_groups(void)
 	end();
 }
 
-/* ---- fork. In a child: the exit status says whether all was well. */
-
-/* liburcu takes and releases locks around fork() in a way ThreadSanitizer takes for
- * misuse, and ends the child. */
-#ifdef __SANITIZE_THREAD__
-#define SKIP_UNDER_TSAN() SKIP("ThreadSanitizer ends the child over locks held across fork")
-#else
-#define SKIP_UNDER_TSAN() ((void)0)
-#endif
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* Everything there is works on what was there. */
-static int works(struct shrink_memcg *a)
-{
-	alarm(20); /* a lock that nobody gives back */
-	return count(a) == 2 && del(0, a) == 1 && add(0, a) == 1 && add(2, a) == 1 &&
-	       !shrink_memcg_destroy(a) && count(NULL) == 3 && del(2, NULL) == 1;
-}
-
-static void forked(void)
-{
-	struct shrink_memcg *a;
-	pid_t pid;
-
-	SKIP_UNDER_TSAN();
-	begin();
-	a = group(NULL);
-	add(0, a);
-	add(1, a);
-	pid = fork();
-	if (!pid)
-		_exit(works(a) ? 0 : 1);
-	ASSERT_INT(status_of(pid), 0);
-	CU_ASSERT(works(a));
-	alarm(0);
-	del(0, NULL);
-	del(1, NULL);
-	end();
-}
-
-static atomic_ulong asleep, go_on;
-
-static enum shrink_lru_status sleeper(struct shrink_lru_item *item, struct shrink_lru_one *list,
-				      void *arg)
-{
-	(void)item, (void)list, (void)arg;
-	atomic_store(&asleep, 1);
-	wait_for(&go_on, 1, 20000);
-	return SHRINK_LRU_SKIP;
-}
-
-static void *sleep_in_walk(void *memcg)
-{
-	unsigned long budget = 1;
-
-	shrink_lru_walk_one(lru, 0, memcg, sleeper, NULL, &budget);
-	return NULL;
-}
-
-/* It must not sleep; but if it does, the child is not to suffer for it. */
-static void forked_amid_a_callback(void)
-{
-	struct shrink_memcg *a;
-	pthread_t thread;
-	uint64_t start;
-	pid_t pid;
-
-	SKIP_UNDER_TSAN();
-	begin();
-	a = group(NULL);
-	add(0, a);
-	add(1, a);
-	shrink_conf_set("fork_wait", "50");
-	pthread_create(&thread, NULL, sleep_in_walk, a);
-	wait_for(&asleep, 1, 10000);
-	start = now_ms();
-	pid = fork();
-	if (!pid)
-		_exit(works(a) ? 0 : 1);
-	CU_ASSERT(now_ms() - start < 10000);
-	ASSERT_INT(status_of(pid), 0);
-	atomic_store(&go_on, 1);
-	pthread_join(thread, NULL);
-	shrink_conf_set("fork_wait", "1000");
-	CU_ASSERT(works(a));
-	alarm(0);
-	del(0, NULL);
-	del(1, NULL);
-	end();
-}
-
-static enum shrink_lru_status forker(struct shrink_lru_item *item, struct shrink_lru_one *list,
-				     void *arg)
-{
-	pid_t *pid = arg;
-
-	(void)item, (void)list;
-	*pid = fork();
-	return SHRINK_LRU_ROTATE;
-}
-
-static void forked_by_a_callback(void)
-{
-	struct shrink_memcg *a;
-	unsigned long budget = 1;
-	uint64_t start = now_ms();
-	pid_t pid = -1;
-
-	SKIP_UNDER_TSAN();
-	begin();
-	a = group(NULL);
-	add(0, a);
-	add(1, a);
-	shrink_lru_walk_one(lru, 0, a, forker, &pid, &budget);
-	if (!pid)
-		_exit(works(a) ? 0 : 1);
-	CU_ASSERT(now_ms() - start < 10000); /* it does not wait for itself */
-	ASSERT_INT(status_of(pid), 0);
-	CU_ASSERT(works(a));
-	alarm(0);
-	del(0, NULL);
-	del(1, NULL);
-	end();
-}
-
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -433,10 +330,8 @@ int main(int argc, char **argv)
 		{"an old handle and a new group of the same id", same_id_again},
 		{"without memory an ancestor's list serves, for good", borrowing},
 		{"a group goes offline amid a walk", offline_amid_a_walk},
+		{"a group goes and another gets its list amid a walk", replaced_amid_a_walk},
 		{"10,000 groups", many_groups},
-		{"G10: lists in a forked child", forked},
-		{"G10: fork while a callback sleeps", forked_amid_a_callback},
-		{"G10: fork from a callback", forked_by_a_callback},
 		{NULL, NULL},
 	};
 

@@ -187,7 +187,7 @@ static void removed_retry(void)
 	ASSERT_INT(s.taken.nr, 4);
 	/* on the private list: del leaves them alone; popped in order */
 	ASSERT_INT(shrink_lru_del(lru, &objects[0].item, 0, NULL), 0);
-	CU_ASSERT(shrink_lru_pop(&s.taken) == &objects[0].item);
+	CU_ASSERT(shrink_lru_pop(&s.taken) == &objects[0].item && !objects[0].item.prev);
 	CU_ASSERT(shrink_lru_pop(&s.taken) == &objects[2].item);
 	CU_ASSERT(shrink_lru_pop(&s.taken) == &objects[3].item);
 	CU_ASSERT(shrink_lru_pop(&s.taken) == &objects[4].item);
@@ -266,6 +266,7 @@ static enum shrink_lru_status meddle(struct shrink_lru_item *item, struct shrink
 	struct shrink_lru *lru = arg;
 
 	shrink_lru_unlock(list);
+	CU_ASSERT(atomic_load(&list->caller) == NULL);
 	ASSERT_INT(shrink_lru_del(lru, item, 0, NULL), 1);
 	ASSERT_INT(shrink_lru_add(lru, item, 0, NULL), 1);
 	return SHRINK_LRU_RETRY;
