@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <shrink/list_lru.h>
 #include <shrink/shrink.h>
 
 enum { BUCKETS = 4096, KEYS = 20000, HOT = 1000, BYTES = 1024 };

@@ -12,6 +12,7 @@
 #include <shrink/pool.h>
 #include <shrink/conf.h>
 #include <shrink/memcg.h>
+#include <shrink/list_lru.h>
 #include <shrink/stats.h>
 #include <shrink/sim.h>
 #include <shrink/version.h>
