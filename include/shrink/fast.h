@@ -60,6 +60,25 @@ static inline void shrink_fast_pool_mark(const struct shrink_fast_pool *pool, co
 	shrink_fast_mark(pool->marks + (at >> SHRINK_FAST_POOL_SHIFT));
 }
 
+/** The clock of an age, see shrink_age_fast() in <shrink/age.h>. Layout frozen. */
+struct shrink_fast_age {
+	uint32_t stamp; /**< ticks << SHRINK_FAST_AGE_SHIFT */
+};
+#define SHRINK_FAST_AGE_SHIFT 4
+
+/** Stamps an object used, and counts up to 15 uses in a tick: a store only where the
+ *  stamp changes. Two threads may lose each other's count, never the tick. */
+static inline void shrink_fast_stamp(uint32_t *stamp, const struct shrink_fast_age *age)
+{
+	uint32_t now = __atomic_load_n(&age->stamp, __ATOMIC_RELAXED);
+	uint32_t old = __atomic_load_n(stamp, __ATOMIC_RELAXED), used = old ^ now;
+
+	if (used >> SHRINK_FAST_AGE_SHIFT)
+		__atomic_store_n(stamp, now | 1u, __ATOMIC_RELAXED);
+	else if (used < 15)
+		__atomic_store_n(stamp, old + 1u, __ATOMIC_RELAXED);
+}
+
 SHRINK_END_DECLS
 
 #endif /* SHRINK_FAST_H */

@@ -10,6 +10,9 @@
 #include <shrink/owner.h>
 #include <shrink/fast.h>
 #include <shrink/pool.h>
+#include <shrink/workingset.h>
+#include <shrink/lruvec.h>
+#include <shrink/age.h>
 #include <shrink/conf.h>
 #include <shrink/memcg.h>
 #include <shrink/list_lru.h>

@@ -6,6 +6,7 @@
 #include <libshrink/api/start.h>
 #include <libshrink/base/bits.h>
 #include <libshrink/core/core.h>
+#include <libshrink/lru/age.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/source/monitor.h>
@@ -20,6 +21,8 @@ static uint64_t settle(uint64_t *next)
 
 	for (int i = 0; i < TURNS_MAX; i++) {
 		*next = shrink_monitor_turn();
+		freed += shrink_age_turn(NULL, NULL);
+		*next = shrink_min_u64(*next, shrink_age_next());
 		if (!shrink_engine_busy())
 			break;
 		freed += shrink_engine_run_pending();

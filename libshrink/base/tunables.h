@@ -78,6 +78,11 @@
 	SHRINK_NUM(psi_window, "usec", 1000000, 500000, 10000000, START,                           \
 		   "window of psi_stall; 2 s without the privilege for shorter ones")              \
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
+	SHRINK_WORD(age, "off|on", 0, NOW,                                                         \
+		    "on: objects of caches that can age go when they were idle for long, "         \
+		    "without any pressure")                                                        \
+	SHRINK_NUM(age_period, "msec", 60000, 1, 86400000, NOW,                                    \
+		   "period of the clock that idle objects age by")                                 \
 	SHRINK_TEXT(sysroot, 256, START,                                                           \
 		    "folder that stands for / where /proc and /sys/fs/cgroup are read; for tests")
 

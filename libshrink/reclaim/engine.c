@@ -7,6 +7,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/core/rcu.h>
+#include <libshrink/lru/age.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/thread.h>
 #include <libshrink/reclaim/engine.h>
@@ -22,7 +23,8 @@ struct worker {
 	pthread_cond_t wake;
 	struct shrink_ticker ticker;
 	bool alive;              /* the thread runs, under the engine lock */
-	bool busy;               /* in a round */
+	bool busy;               /* in a round, or ageing */
+	bool ageing;             /* no goal to hand over */
 	bool given_up;           /* by stop: ends by itself when its callback returns */
 	struct shrink_goal goal; /* the round it is in, to hand over */
 };
@@ -169,6 +171,46 @@ static void lead(struct worker *w)
 	w->goal.memcg = NULL;
 }
 
+static bool wanted(void)
+{
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = any_goal() || stopping;
+	pthread_mutex_unlock(&lock);
+	return yes;
+}
+
+/* Lock held on entry and exit: what idle objects there are may go, as long as
+ * nothing else is to be done. False: it was not time. */
+static bool age(struct worker *w)
+{
+	if (shrink_age_next() > shrink_os_clock())
+		return false;
+	w->busy = w->ageing = true;
+	pthread_mutex_unlock(&lock);
+	shrink_age_turn(&w->ticker, wanted);
+	pthread_mutex_lock(&lock);
+	w->busy = w->ageing = false;
+	return true;
+}
+
+/* Microseconds until objects age. */
+static uint64_t age_wait(void)
+{
+	uint64_t next = shrink_age_next(), now = shrink_os_clock();
+
+	return next == UINT64_MAX ? next : shrink_sub_u64(next, now) / NSEC_PER_USEC + 1;
+}
+
+static void age_changed(void)
+{
+	pthread_mutex_lock(&lock);
+	if (workers[leader].alive)
+		pthread_cond_signal(&workers[leader].wake);
+	pthread_mutex_unlock(&lock);
+}
+
 /* Lock held on entry and exit: the standby's work, all of it interruptible only
  * by its own end, so a takeover may wait for it some tens of ms at the worst. */
 static bool stand_by(void)
@@ -205,8 +247,8 @@ static void *work(void *arg)
 	while (!stopping && !w->given_up) {
 		if (leader == me && any_goal())
 			lead(w);
-		else if (leader == me || !stand_by())
-			shrink_os_cond_wait(&w->wake, &lock, UINT64_MAX);
+		else if (leader == me ? !age(w) : !stand_by())
+			shrink_os_cond_wait(&w->wake, &lock, leader == me ? age_wait() : UINT64_MAX);
 		if (leader != me)
 			atomic_store(&w->ticker.lost, 0);
 	}
@@ -249,6 +291,7 @@ int shrink_engine_start(void)
 	pthread_mutex_unlock(&lock);
 	watched.leader = -1;
 	shrink_registry_on_limbo(shrink_engine_poke);
+	shrink_age_on_change(age_changed);
 	r = start_one(0, "shrink-worker");
 	if (r < 0)
 		return r;
@@ -331,7 +374,8 @@ static void take_over(struct worker *w, struct shrinker_impl *s, uint64_t since,
 	if (&workers[leader] == w && w->busy && !workers[!leader].busy &&
 	    workers[!leader].alive && shrink_ticker_lose(&w->ticker, s)) {
 		leader = !leader;
-		add_goal(&w->goal);
+		if (!w->ageing)
+			add_goal(&w->goal);
 		taken = true;
 		shrink_round_unclaim(&w->ticker);
 		stats.overruns++;
@@ -434,7 +478,7 @@ void shrink_engine_fork_parent(void)
 void shrink_engine_fork_child(void)
 {
 	for (int i = 0; i < WORKERS; i++)
-		workers[i].alive = workers[i].busy = workers[i].given_up = false;
+		workers[i].alive = workers[i].busy = workers[i].ageing = workers[i].given_up = false;
 	drop_goals();
 	pending_chore = NULL;
 	pthread_mutex_unlock(&lock);

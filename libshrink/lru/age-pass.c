@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* The pass: the hands, and what they find. */
+#include <libshrink/lru/age.h>
+
+static uint32_t tick_now(const struct shrink_age *age)
+{
+	return __atomic_load_n(&age->fast.stamp, __ATOMIC_RELAXED) >> SHRINK_FAST_AGE_SHIFT;
+}
+
+void shrink_age_added(struct shrink_age *age, struct shrink_lruvec_item *item, bool refaulted)
+{
+	uint32_t stamp = __atomic_load_n(&age->fast.stamp, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&item->stamp, stamp, __ATOMIC_RELAXED);
+	item->since = stamp >> SHRINK_FAST_AGE_SHIFT;
+	item->temperature = refaulted ? SHRINK_REFAULTED : SHRINK_WARM;
+	if (refaulted) {
+		pthread_mutex_lock(&age->stats_lock);
+		age->stats.to_refaulted++;
+		pthread_mutex_unlock(&age->stats_lock);
+	}
+}
+
+static void count_change(struct shrink_age_stats *st, enum shrink_temperature to)
+{
+	st->to_hot += to == SHRINK_HOT;
+	st->to_warm += to == SHRINK_WARM;
+	st->to_cold += to == SHRINK_COLD;
+	st->to_refaulted += to == SHRINK_REFAULTED;
+}
+
+/* Node lock held. */
+static enum shrink_temperature look(struct shrink_age *age, struct shrink_lruvec_item *item,
+				    struct shrink_age_stats *st)
+{
+	uint32_t stamp = __atomic_load_n(&item->stamp, __ATOMIC_RELAXED);
+	struct shrink_temperature_in in = {
+		.was = (enum shrink_temperature)item->temperature,
+		.now = tick_now(age),
+		.used = stamp >> SHRINK_FAST_AGE_SHIFT,
+		.hits = stamp & ((1u << SHRINK_FAST_AGE_SHIFT) - 1),
+		.since = item->since,
+	};
+	enum shrink_temperature is = shrink_temperature(&age->rules, &in);
+
+	st->looked++;
+	age->seen[is]++;
+	if (is == SHRINK_REFAULTED && shrink_ticks(in.now, in.used) >= age->rules.cold_ticks &&
+	    shrink_ticks(in.now, in.used) <= SHRINK_TICK_MASK / 2)
+		st->immune++;
+	if (is != in.was) {
+		count_change(st, is);
+		item->temperature = (unsigned char)is;
+		item->since = in.now;
+	}
+	return is;
+}
+
+/* Node lock held: asks a cold one to go. */
+static void ask_cold(struct shrink_age *age, struct lruvec_walk *w,
+		     struct shrink_lruvec_item *item, struct shrink_age_stats *st)
+{
+	int kind = lruvec_kind_of(item), list = lruvec_list_of(item);
+
+	if (w->res.freed + w->res.pending >= age->max_free) {
+		st->limited++;
+		return;
+	}
+	st->asked++;
+	shrink_lruvec_take(w->node, item);
+	shrink_lruvec_ask_one(w, item, kind, list);
+}
+
+/* Looks at up to @nr of a list, from its hand on. Takes and drops the lock. */
+static uint64_t look_chunk(struct shrink_age *age, struct lruvec_walk *w, struct lruvec_list *l,
+			   uint64_t nr, struct shrink_age_stats *st)
+{
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&w->node->lock);
+	if (l->hand == &l->head)
+		l->hand = l->head.prev;
+	while (n < nr && l->hand != &l->head) {
+		struct shrink_lruvec_item *item = l->hand;
+
+		l->hand = item->prev;
+		n++;
+		if (look(age, item, st) == SHRINK_COLD)
+			ask_cold(age, w, item, st);
+	}
+	pthread_mutex_unlock(&w->node->lock);
+	shrink_lruvec_dispose(w);
+	return n;
+}
+
+/* Each list's part of @nr is its part of the objects. */
+static uint64_t look_lists(struct shrink_age *age, struct lruvec_walk *w, uint64_t nr,
+			   struct shrink_age_stats *st)
+{
+	uint64_t all = shrink_lruvec_objects(w->node), looked = 0;
+
+	for (int i = 0; i < SHRINK_KINDS * SHRINK_LISTS; i++) {
+		struct lruvec_list *l = lruvec_list(w->node, i >> 1, i & 1);
+		uint64_t has = lruvec_nr(w->node, i >> 1, i & 1);
+		uint64_t part = shrink_min_u64(shrink_mul_div(nr, has, all) + 1, has);
+
+		while (part) {
+			uint64_t chunk = shrink_min_u64(part, SHRINK_LRUVEC_CHUNK);
+			uint64_t n = look_chunk(age, w, l, chunk, st);
+
+			looked += n;
+			/* fewer: it is at the young end, and has come round */
+			part = n < chunk ? 0 : part - n;
+		}
+	}
+	return looked;
+}
+
+static void add_up(struct shrink_age *age, const struct lruvec_walk *w,
+		   const struct shrink_age_stats *st)
+{
+	struct shrink_age_stats *to = &age->stats;
+
+	pthread_mutex_lock(&age->stats_lock);
+	to->looked += st->looked;
+	to->to_hot += st->to_hot;
+	to->to_warm += st->to_warm;
+	to->to_cold += st->to_cold;
+	to->to_refaulted += st->to_refaulted;
+	to->asked += st->asked;
+	to->immune += st->immune;
+	to->limited += st->limited;
+	to->freed += w->res.freed;
+	to->bytes_freed += w->res.bytes_freed;
+	to->pending += w->res.pending;
+	to->in_use += w->res.activated;
+	to->locked += w->res.locked;
+	to->dirty += w->res.dirty;
+	to->queued += w->res.queued;
+	to->writeback += w->res.writeback;
+	to->immediate += w->res.immediate;
+	pthread_mutex_unlock(&age->stats_lock);
+}
+
+unsigned long shrink_age_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	struct shrink_age *age = s->private_data;
+	struct shrink_age_stats st = {0};
+	struct lruvec_walk w = {
+		.lv = age->lv,
+		.node = &age->lv->nodes[sc->nid],
+		.ask = {.gfp_mask = sc->gfp_mask, .nid = sc->nid, .aged = 1},
+	};
+	uint64_t looked = look_lists(age, &w, sc->nr_to_scan, &st);
+
+	shrink_lruvec_walk_done(&w);
+	shrink_lruvec_note_pending(&w);
+	add_up(age, &w, &st);
+	age->toured += looked;
+	sc->nr_scanned = looked ? (unsigned long)looked : sc->nr_to_scan;
+	sc->bytes_freed = w.res.bytes_freed;
+	return (unsigned long)w.res.freed;
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Evictions, refaults and what they tell. */
+#include <errno.h>
+#include <string.h>
+
+#include <libshrink/core/memcg.h>
+#include <libshrink/lru/distance.h>
+#include <libshrink/lru/workingset.h>
+
+static void tick(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+uint64_t shrink_workingset_hash(const void *key, size_t size)
+{
+	const unsigned char *p = key;
+	uint64_t h = 0x9e3779b97f4a7c15ULL ^ size, word;
+
+	/* a multiplication and a fold for each word, and for the rest */
+	for (; size; p += size < 8 ? size : 8, size -= size < 8 ? size : 8) {
+		word = 0;
+		memcpy(&word, p, size < 8 ? size : 8);
+		h = (h ^ word) * 0xff51afd7ed558ccdULL;
+		h ^= h >> 32;
+	}
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	return h ^ h >> 29;
+}
+
+static struct shrink_ws_part *part_of(struct shrink_workingset *ws, uint64_t hash)
+{
+	return &ws->parts[hash & (ws->nr_parts - 1)];
+}
+
+static uint64_t make_shadow(struct shrink_workingset *ws, unsigned int nid, unsigned int group,
+			    unsigned int flags)
+{
+	struct shrink_shadow s = {
+		.clock = atomic_fetch_add_explicit(&ws->clocks[nid].now, 1, memory_order_relaxed),
+		.group = group,
+		.nid = nid,
+		.active = flags & SHRINK_GHOST_ACTIVE,
+		.aged = flags & SHRINK_GHOST_AGED,
+	};
+
+	/* E is the reading after this eviction, so that the distance counts others */
+	s.clock++;
+	tick(&ws->evictions);
+	return shrink_shadow_pack(&s);
+}
+
+static bool good(const struct shrink_workingset *ws, int nid)
+{
+	return ws && nid >= 0 && nid < SHRINK_NODES_MAX;
+}
+
+static unsigned int group_of(const struct shrink_memcg *memcg)
+{
+	return memcg ? (unsigned int)memcg->id : 0;
+}
+
+uint64_t shrink_ws_evict(struct shrink_workingset *ws, uint64_t hash, unsigned int nid,
+			 unsigned int group, unsigned int flags)
+{
+	struct shrink_ws_part *part = part_of(ws, hash);
+	uint64_t shadow = make_shadow(ws, nid, group, flags);
+
+	pthread_mutex_lock(&part->lock);
+	shrink_ghosts_push(&part->ghosts, hash, shadow);
+	pthread_mutex_unlock(&part->lock);
+	return shadow;
+}
+
+uint64_t shrink_workingset_evict(struct shrink_workingset *ws, uint64_t hash, int nid,
+				 struct shrink_memcg *memcg, unsigned int flags)
+{
+	if (!good(ws, nid) || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
+		return 0;
+	return shrink_ws_evict(ws, hash, (unsigned int)nid, group_of(memcg), flags);
+}
+
+uint64_t shrink_workingset_shadow(struct shrink_workingset *ws, int nid,
+				  struct shrink_memcg *memcg, unsigned int flags)
+{
+	if (!good(ws, nid) || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
+		return 0;
+	return make_shadow(ws, (unsigned int)nid, group_of(memcg), flags);
+}
+
+/* What the table's shrinker goes by: the largest room told of late. */
+static void note_room(struct shrink_workingset *ws, uint64_t room)
+{
+	uint64_t old = atomic_load_explicit(&ws->room, memory_order_relaxed), new = room;
+
+	if (old != UINT64_MAX)
+		new = shrink_max_u64(room, old - (old + 63) / 64);
+	if (new != old)
+		atomic_store_explicit(&ws->room, new, memory_order_relaxed);
+}
+
+static unsigned int judge(struct shrink_workingset *ws, uint64_t shadow, uint64_t room)
+{
+	unsigned int says = SHRINK_REFAULT_FOUND;
+	struct shrink_shadow s;
+	uint32_t now;
+
+	if (!shrink_shadow_unpack(shadow, &s))
+		return 0;
+	now = atomic_load_explicit(&ws->clocks[s.nid].now, memory_order_relaxed);
+	tick(&ws->refaults);
+	if (s.active) {
+		says |= SHRINK_REFAULT_RESTORE;
+		tick(&ws->restores);
+	}
+	if (s.aged) {
+		says |= SHRINK_REFAULT_AGED;
+		tick(&ws->aged);
+	}
+	if (shrink_distance(now, s.clock) <= room) {
+		says |= SHRINK_REFAULT_ACTIVATE;
+		tick(&ws->activations);
+		shrink_workingset_promoted(ws, (int)s.nid, 1);
+	}
+	return says;
+}
+
+unsigned int shrink_workingset_refault(struct shrink_workingset *ws, uint64_t hash, uint64_t room)
+{
+	struct shrink_ws_part *part;
+	uint64_t shadow;
+	uint32_t ready;
+
+	if (!ws)
+		return 0;
+	note_room(ws, room);
+	part = part_of(ws, hash);
+	pthread_mutex_lock(&part->lock);
+	shadow = shrink_ghosts_take(&part->ghosts, hash);
+	ready = part->ghosts.ready;
+	/* not from a callback: that is where memory may be short (G6) */
+	if (part->ghosts.wants && !shrink_context.depth)
+		shrink_ghosts_ready(&part->ghosts);
+	ready = part->ghosts.ready - ready;
+	pthread_mutex_unlock(&part->lock);
+	if (ready)
+		atomic_fetch_add_explicit(&ws->ready, ready, memory_order_relaxed);
+	return judge(ws, shadow, room);
+}
+
+unsigned int shrink_workingset_refault_shadow(struct shrink_workingset *ws, uint64_t shadow,
+					      uint64_t room)
+{
+	if (!ws)
+		return 0;
+	note_room(ws, room);
+	return judge(ws, shadow, room);
+}
+
+int shrink_workingset_forget(struct shrink_workingset *ws, uint64_t hash)
+{
+	struct shrink_ws_part *part;
+	uint64_t shadow;
+
+	if (!ws)
+		return 0;
+	part = part_of(ws, hash);
+	pthread_mutex_lock(&part->lock);
+	shadow = shrink_ghosts_take(&part->ghosts, hash);
+	pthread_mutex_unlock(&part->lock);
+	return shadow != 0;
+}
+
+void shrink_workingset_promoted(struct shrink_workingset *ws, int nid, unsigned long nr)
+{
+	if (good(ws, nid))
+		atomic_fetch_add_explicit(&ws->clocks[nid].now, (uint32_t)nr, memory_order_relaxed);
+}
+
+/* Two threads may lose each other's step of the average, never the sum. */
+void shrink_workingset_cost(struct shrink_workingset *ws, uint64_t nsec)
+{
+	uint64_t avg;
+
+	if (!ws)
+		return;
+	avg = atomic_load_explicit(&ws->cost_nsec_avg, memory_order_relaxed);
+	avg = avg ? avg - avg / 8 + nsec / 8 : nsec;
+	atomic_store_explicit(&ws->cost_nsec_avg, avg, memory_order_relaxed);
+	atomic_fetch_add_explicit(&ws->cost_nsec, nsec, memory_order_relaxed);
+	tick(&ws->costs);
+}
