@@ -26,8 +26,9 @@ run lru-cache '^freed [1-9][0-9]+, hot ones left 1000 of 1000$'
 run owner-loop '^freed [0-9]+ on the loop.s own thread, left 4[0-9]+$'
 run sharded-hash '^freed [1-9][0-9]*$'
 run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
+run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
 
-for file in hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
+for file in workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
 	short $file
 done
 done_testing
