@@ -111,7 +111,8 @@ static void test_threads(void)
 	for (int i = 0; i < 2000; i++)
 		resident += (unsigned long)objects[i].resident;
 	st = stats_of(shared);
-	ASSERT_INT(st.active_clean + st.inactive_clean + st.active_dirty + st.inactive_dirty, resident);
+	ASSERT_INT(st.active_clean + st.inactive_clean + st.active_dirty + st.inactive_dirty,
+		   resident);
 	CU_ASSERT(st.total.freed > 0);
 	shrink_lruvec_destroy(shared);
 }

@@ -5,6 +5,8 @@
 
 #include <shrink/lruvec.h>
 #include <shrink/shrink.h>
+#include <libshrink/core/core.h>
+#include <libshrink/os/alloc.h>
 #include "tests/harness.h"
 
 #define OBJECTS 4000
@@ -76,7 +78,8 @@ static struct shrink_lruvec *make(void)
 	return make_with(0, 0);
 }
 
-static int add_kind(struct shrink_lruvec *lv, int i, enum shrink_lruvec_kind kind, unsigned int flags)
+static int add_kind(struct shrink_lruvec *lv, int i, enum shrink_lruvec_kind kind,
+		    unsigned int flags)
 {
 	int r;
 
@@ -100,7 +103,8 @@ static struct shrink_lruvec_stats stats_of(struct shrink_lruvec *lv)
 	return st;
 }
 
-static struct shrink_lruvec_result evict_n(struct shrink_lruvec *lv, unsigned long n, shrink_gfp_t gfp)
+static struct shrink_lruvec_result evict_n(struct shrink_lruvec *lv, unsigned long n,
+					   shrink_gfp_t gfp)
 {
 	struct shrink_lruvec_result res;
 
@@ -345,7 +349,9 @@ static void test_shrinker(void)
 {
 	struct shrink_lruvec *lv = make();
 	struct shrinker *s = shrink_lruvec_shrinker(lv);
-	struct shrink_control sc = {.gfp_mask = SHRINK_GFP_ALL, .nr_to_scan = 128, .nr_scanned = 128};
+	struct shrink_control sc = {
+		.gfp_mask = SHRINK_GFP_ALL, .nr_to_scan = 128, .nr_scanned = 128,
+	};
 	struct shrinker_stats st;
 
 	ASSERT_INT(s->count_objects(s, &sc), SHRINK_EMPTY);
@@ -391,8 +397,66 @@ static void test_moves(void)
 	ASSERT_INT(shrink_lruvec_del(lv, &objects[0].item), 0);
 	ASSERT_INT(shrink_lruvec_activate(lv, &objects[0].item), -ENOENT);
 	ASSERT_INT(shrink_lruvec_written(lv, &objects[0].item, SHRINK_LRUVEC_CLEAN), -ENOENT);
-	ASSERT_INT(shrink_lruvec_add(lv, &objects[1].item, 1, SHRINK_LRUVEC_CLEAN, 0, NULL, 0), -EEXIST);
-	ASSERT_INT(shrink_lruvec_add(lv, &objects[0].item, 1, SHRINK_LRUVEC_CLEAN, -1, NULL, 0), -EINVAL);
+	ASSERT_INT(shrink_lruvec_add(lv, &objects[1].item, 1, SHRINK_LRUVEC_CLEAN, 0, NULL, 0),
+		   -EEXIST);
+	ASSERT_INT(shrink_lruvec_add(lv, &objects[0].item, 1, SHRINK_LRUVEC_CLEAN, -1, NULL, 0),
+		   -EINVAL);
+	shrink_lruvec_destroy(lv);
+}
+
+/* Lists, counts and scans of each node alone. */
+static void test_numa(void)
+{
+	struct shrink_lruvec *lv;
+	struct shrink_control sc = {.gfp_mask = SHRINK_GFP_ALL, .nr_to_scan = 10, .nr_scanned = 10};
+	struct shrink_lruvec_stats st;
+
+	ASSERT_INT(shrink_conf_set("nodes", "2"), 0);
+	shrink_core_nodes_reset();
+	lv = make_with(SHRINK_LRUVEC_NUMA, 0);
+	for (int i = 0; i < 100; i++) {
+		objects[i].resident = 1;
+		ASSERT_INT(shrink_lruvec_add(lv, &objects[i].item, (uint64_t)i + 1,
+					     SHRINK_LRUVEC_CLEAN, i >= 30, NULL, 0), 0);
+	}
+	ASSERT_INT(shrink_lruvec_count(lv, &sc), 30);
+	sc.nid = 1;
+	ASSERT_INT(shrink_lruvec_count(lv, &sc), 70);
+	ASSERT_INT(shrink_lruvec_scan(lv, &sc), 10);
+	ASSERT_INT(shrink_lruvec_stats(lv, 0, &st, sizeof(st)), 0);
+	ASSERT_INT(st.inactive_clean, 30);
+	ASSERT_INT(stats_of(lv).inactive_clean, 90);
+	sc.nid = 2;
+	ASSERT_INT(shrink_lruvec_count(lv, &sc), SHRINK_EMPTY);
+	ASSERT_INT(shrink_lruvec_evict(lv, 2, SHRINK_GFP_ALL, 1, NULL, 0), -EINVAL);
+	ASSERT_INT(shrink_lruvec_add(lv, &objects[200].item, 1, SHRINK_LRUVEC_CLEAN, 2, NULL, 0),
+		   -EINVAL);
+	shrink_lruvec_destroy(lv);
+	ASSERT_INT(shrink_conf_set("nodes", "0"), 0);
+	shrink_core_nodes_reset();
+}
+
+/* Every allocation fails once: an error, nothing left behind. */
+static void test_torture(void)
+{
+	struct shrink_lruvec_options o = {.evict = evict, .free = free_object, .ghosts = 100};
+	struct shrink_lruvec *lv = NULL;
+	struct shrink_age *age = NULL;
+	unsigned long k;
+
+	for (k = 1; k < 50 && !age; k++) {
+		shrink_os_alloc_fail(k);
+		errno = 0;
+		lv = shrink_lruvec_create(&o, sizeof(o), "torture");
+		age = lv ? shrink_age_create(lv, NULL, 0) : NULL;
+		shrink_os_alloc_fail(0);
+		if (age)
+			break;
+		ASSERT_INT(errno, ENOMEM);
+		shrink_lruvec_destroy(lv);
+	}
+	CU_ASSERT(k > 5 && age);
+	shrink_age_destroy(age);
 	shrink_lruvec_destroy(lv);
 }
 
@@ -429,6 +493,8 @@ int main(int argc, char **argv)
 		{"G3: the whole is one shrinker", test_shrinker},
 		{"moves", test_moves},
 		{"errors", test_errors},
+		{"nodes", test_numa},
+		{"every allocation fails once", test_torture},
 		{NULL, NULL},
 	};
 

@@ -115,8 +115,8 @@ unsigned long shrink_lruvec_count(struct shrink_lruvec *lv, struct shrink_contro
 	node = &lv->nodes[index_of(lv, sc->nid)];
 	nr = shrink_lruvec_objects(node);
 	if (!atomic_load_explicit(&lv->swappiness, memory_order_relaxed))
-		nr = shrink_sub_u64(nr, lruvec_nr(node, SHRINK_KIND_DIRTY, SHRINK_ACTIVE) +
-						lruvec_nr(node, SHRINK_KIND_DIRTY, SHRINK_INACTIVE));
+		nr = lruvec_nr(node, SHRINK_KIND_CLEAN, SHRINK_ACTIVE) +
+		     lruvec_nr(node, SHRINK_KIND_CLEAN, SHRINK_INACTIVE);
 	return nr ? (unsigned long)nr : SHRINK_EMPTY;
 }
 

@@ -126,7 +126,8 @@ void shrink_lruvec_shrink_active(struct lruvec_walk *w, int kind, uint64_t nr)
 		bool used = shrink_fast_test_clear(&item->mark);
 
 		shrink_lruvec_take(w->node, item);
-		shrink_lruvec_put(w->node, item, kind, used ? SHRINK_ACTIVE : SHRINK_INACTIVE, false);
+		shrink_lruvec_put(w->node, item, kind, used ? SHRINK_ACTIVE : SHRINK_INACTIVE,
+				  false);
 		rotated += used;
 	}
 	w->res.active_scanned += nr;

@@ -76,8 +76,8 @@ static int parse_sizes(const char *text, uint64_t footprint, uint64_t sizes[SIZE
 			fprintf(stderr, "shrink-replay: more than %d sizes\n", SIZES_MAX);
 			r = -E2BIG;
 		} else if (!(sizes[*ret_nr] = parse_size(one, footprint))) {
-			fprintf(stderr, "shrink-replay: '%s' is no size: expected e.g. 64M or 10%%\n",
-				one);
+			fprintf(stderr, "shrink-replay: '%s' is no size: expected e.g. 64M or "
+				"10%%\n", one);
 			r = -EINVAL;
 		}
 	}
