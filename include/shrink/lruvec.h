@@ -14,7 +14,7 @@
  *	            │  ▲
  *	     marked │  │ unmarked, while inactive is the smaller one
  *	            ▼  │
- *	add ──────► active          (refault inside the distance: <shrink/workingset.h>)
+ *	add ──────► active   (refault, <shrink/workingset.h>)
  *
  * A hit is shrink_fast_mark(&item->mark): at most one relaxed store, no lock, no
  * call, no list movement.

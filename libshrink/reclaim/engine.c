@@ -248,7 +248,8 @@ static void *work(void *arg)
 		if (leader == me && any_goal())
 			lead(w);
 		else if (leader == me ? !age(w) : !stand_by())
-			shrink_os_cond_wait(&w->wake, &lock, leader == me ? age_wait() : UINT64_MAX);
+			shrink_os_cond_wait(&w->wake, &lock,
+					    leader == me ? age_wait() : UINT64_MAX);
 		if (leader != me)
 			atomic_store(&w->ticker.lost, 0);
 	}
@@ -478,7 +479,8 @@ void shrink_engine_fork_parent(void)
 void shrink_engine_fork_child(void)
 {
 	for (int i = 0; i < WORKERS; i++)
-		workers[i].alive = workers[i].busy = workers[i].ageing = workers[i].given_up = false;
+		workers[i].alive = workers[i].busy = workers[i].ageing =
+			workers[i].given_up = false;
 	drop_goals();
 	pending_chore = NULL;
 	pthread_mutex_unlock(&lock);
