@@ -39,6 +39,18 @@ struct shrink_memcg_unit *shrink_memcg_unit(struct shrink_memcg *memcg, int nid,
 	return units && u < units->nr ? units->unit[u] : NULL;
 }
 
+bool shrink_memcg_any_bit(struct shrink_memcg *memcg)
+{
+	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
+		struct shrink_memcg_units *units = units_of(memcg, nid);
+
+		for (unsigned int i = 0; units && i < units->nr; i++)
+			if (atomic_load_explicit(&units->unit[i]->map, memory_order_relaxed))
+				return true;
+	}
+	return false;
+}
+
 /* A map of @nr units for one node: the old ones shared, the rest new. */
 static int grow_node(struct shrink_memcg_node *node, unsigned int nr)
 {

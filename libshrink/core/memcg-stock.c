@@ -7,23 +7,9 @@
 #include <libshrink/core/memcg-stock.h>
 #include <libshrink/os/membarrier.h>
 
-/* A worker serves one tenant after the other: each has a place, found by its id. */
-#define SLOTS 4
-
-struct slot {
-	_Atomic(struct shrink_memcg *) memcg; /* referenced while it is here */
-	_Atomic uint64_t bytes;
-};
-
-struct stock {
-	_Atomic int busy;
-	_Atomic int wanted;
-	struct slot slot[SLOTS];
-	bool listed, left;       /* owner only */
-	struct shrink_list link; /* under the lock */
-};
-
-static __thread struct stock own __attribute__((tls_model("initial-exec")));
+__thread struct shrink_memcg_stock shrink_memcg_stock;
+/* the calling thread's */
+#define own shrink_memcg_stock
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shrink_list stocks = SHRINK_LIST_INIT(stocks);
@@ -33,43 +19,9 @@ static _Atomic int usable; /* the kernel has membarrier, and threads can be told
 
 #define get(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define set(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
-#define compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
-
-static struct slot *slot_of(const struct shrink_memcg *memcg)
-{
-	return &own.slot[(unsigned int)memcg->id % SLOTS];
-}
-
-/* Acquire: where the drainer has taken wanted back, what it took is seen as gone. */
-static bool begin(void)
-{
-	set(own.busy, 1);
-	compiler_barrier();
-	return !atomic_load_explicit(&own.wanted, memory_order_acquire);
-}
-
-static void end(void)
-{
-	compiler_barrier();
-	/* Release: what we did with the stock is seen by who waits for busy == 0 */
-	atomic_store_explicit(&own.busy, 0, memory_order_release);
-}
-
-bool shrink_memcg_stock_take(struct shrink_memcg *memcg, uint64_t bytes)
-{
-	struct slot *slot = slot_of(memcg);
-	bool taken = false;
-
-	if (begin() && get(slot->memcg) == memcg && get(slot->bytes) >= bytes) {
-		set(slot->bytes, get(slot->bytes) - bytes);
-		taken = true;
-	}
-	end();
-	return taken;
-}
 
 /* Lock held, and the owner kept out. What it held, to be given back. */
-static uint64_t empty(struct slot *slot, struct shrink_memcg **ret_memcg)
+static uint64_t empty(struct shrink_memcg_slot *slot, struct shrink_memcg **ret_memcg)
 {
 	uint64_t bytes = get(slot->bytes);
 
@@ -89,9 +41,9 @@ static void give_back(struct shrink_memcg *memcg, uint64_t bytes)
 }
 
 /* Lock held. That only touches counters, and at most frees a group. */
-static void give_back_all(struct stock *s)
+static void give_back_all(struct shrink_memcg_stock *s)
 {
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < SHRINK_MEMCG_SLOTS; i++) {
 		struct shrink_memcg *memcg;
 		uint64_t bytes = empty(&s->slot[i], &memcg);
 
@@ -103,7 +55,7 @@ static void give_back_all(struct stock *s)
  * more: nobody would take that off the list. */
 static void leave(void *arg)
 {
-	struct stock *s = arg;
+	struct shrink_memcg_stock *s = arg;
 
 	pthread_mutex_lock(&lock);
 	give_back_all(s);
@@ -140,7 +92,7 @@ static bool list_own(void)
  * we see that here or it finds what we put. Returns what does not fit. */
 static uint64_t put_slowly(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	struct slot *slot = slot_of(memcg);
+	struct shrink_memcg_slot *slot = shrink_memcg_slot_of(memcg);
 	struct shrink_memcg *other = NULL;
 	uint64_t back = 0, all, over = bytes;
 
@@ -162,19 +114,7 @@ static uint64_t put_slowly(struct shrink_memcg *memcg, uint64_t bytes)
 
 void shrink_memcg_stock_put(struct shrink_memcg *memcg, uint64_t bytes)
 {
-	struct slot *slot = slot_of(memcg);
-	bool fits;
-
-	if (!bytes)
-		return;
-	/* online is asked inside: after a drain's membarrier it is seen offline */
-	fits = begin() && get(slot->memcg) == memcg &&
-	       bytes <= 2 * SHRINK_MEMCG_BATCH - get(slot->bytes) &&
-	       atomic_load_explicit(&memcg->online, memory_order_relaxed);
-	if (fits)
-		set(slot->bytes, get(slot->bytes) + bytes);
-	end();
-	if (fits)
+	if (!bytes || shrink_memcg_stock_add(memcg, bytes))
 		return;
 	if (list_own())
 		bytes = put_slowly(memcg, bytes);
@@ -182,7 +122,7 @@ void shrink_memcg_stock_put(struct shrink_memcg *memcg, uint64_t bytes)
 		shrink_memcg_do_uncharge(memcg, bytes);
 }
 
-static void wait_idle(struct stock *s)
+static void wait_idle(struct shrink_memcg_stock *s)
 {
 	while (atomic_load_explicit(&s->busy, memory_order_acquire))
 		shrink_os_yield();
@@ -192,9 +132,9 @@ static void want_all(int wanted)
 {
 	struct shrink_list *pos;
 
-	/* Release: pairs with begin() */
+	/* Release: pairs with shrink_memcg_stock_begin() */
 	shrink_list_for_each(pos, &stocks)
-		atomic_store_explicit(&shrink_list_entry(pos, struct stock, link)->wanted, wanted,
+		atomic_store_explicit(&shrink_list_entry(pos, struct shrink_memcg_stock, link)->wanted, wanted,
 				      memory_order_release);
 }
 
@@ -206,7 +146,7 @@ void shrink_memcg_stock_drain(void)
 	want_all(1);
 	shrink_os_membarrier();
 	shrink_list_for_each(pos, &stocks) {
-		struct stock *s = shrink_list_entry(pos, struct stock, link);
+		struct shrink_memcg_stock *s = shrink_list_entry(pos, struct shrink_memcg_stock, link);
 
 		wait_idle(s);
 		give_back_all(s);
@@ -233,7 +173,7 @@ void shrink_memcg_stock_fork_child(void)
 	struct shrink_list *pos, *tmp;
 
 	shrink_list_for_each_safe(pos, tmp, &stocks) {
-		struct stock *s = shrink_list_entry(pos, struct stock, link);
+		struct shrink_memcg_stock *s = shrink_list_entry(pos, struct shrink_memcg_stock, link);
 
 		if (s == &own)
 			continue;

@@ -264,18 +264,65 @@ static struct shrink_memcg *after(struct shrink_memcg *top, struct shrink_memcg 
 	return NULL;
 }
 
-struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *top, struct shrink_memcg *prev)
+/* Registry lock held. */
+static struct shrink_memcg *step(struct shrink_memcg *top, struct shrink_memcg *prev)
 {
 	struct shrink_memcg *next;
 
 	if (!prev)
-		return shrink_memcg_get(top);
-	shrink_registry_lock();
+		return top;
 	next = first_child(prev);
-	if (!next)
-		next = after(top, prev);
-	shrink_memcg_get(next);
+	return next ? next : after(top, prev);
+}
+
+struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *top, struct shrink_memcg *prev)
+{
+	struct shrink_memcg *next;
+
+	shrink_registry_lock();
+	next = shrink_memcg_get(step(top, prev));
 	shrink_registry_unlock();
 	shrink_memcg_put(prev);
 	return next;
+}
+
+/* Groups passed by under one hold of the lock. */
+#define STEPS_MAX 256
+
+static bool wanted(const struct shrink_memcg_walk *w, struct shrink_memcg *memcg)
+{
+	return w->all || memcg == w->top || shrink_memcg_any_bit(memcg);
+}
+
+/* Goes on from @last, which it puts. */
+static void refill(struct shrink_memcg_walk *w, struct shrink_memcg *last)
+{
+	struct shrink_memcg *m = last;
+	int steps = 0;
+
+	w->nr = w->at = 0;
+	shrink_registry_lock();
+	while (w->nr < SHRINK_MEMCG_WALK && steps++ < STEPS_MAX && (m = step(w->top, m)))
+		if (wanted(w, m) || steps == STEPS_MAX)
+			w->batch[w->nr++] = shrink_memcg_get(m);
+	shrink_registry_unlock();
+	shrink_memcg_put(last);
+}
+
+struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w)
+{
+	if (w->at < w->nr) {
+		if (w->at)
+			shrink_memcg_put(w->batch[w->at - 1]);
+		return w->batch[w->at++];
+	}
+	/* the last stays held until here, to go on from */
+	refill(w, w->nr ? w->batch[w->nr - 1] : NULL);
+	return w->nr ? w->batch[w->at++] : NULL;
+}
+
+void shrink_memcg_walk_end(struct shrink_memcg_walk *w)
+{
+	for (int i = w->at ? w->at - 1 : 0; i < w->nr; i++)
+		shrink_memcg_put(w->batch[i]);
 }

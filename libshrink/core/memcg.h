@@ -66,6 +66,23 @@ static inline bool shrink_memcg_is_root(const struct shrink_memcg *memcg)
  * NULL; each is returned referenced, and @prev's reference is dropped. NULL = the
  * end. A walk that stops early puts the last one itself. No lock held on return. */
 struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *root, struct shrink_memcg *prev);
+/*
+ * The same for passes: a handful of groups for each time the registry lock is taken,
+ * and, unless @all, only those with a bit set anywhere, @top, and now and then one to
+ * go on from. The group returned is referenced until the next call.
+ */
+#define SHRINK_MEMCG_WALK 32
+struct shrink_memcg_walk {
+	struct shrink_memcg *top;
+	bool all;
+	int nr, at;                      /* at: the next to return; those before are put */
+	struct shrink_memcg *batch[SHRINK_MEMCG_WALK];
+};
+struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w);
+/* Before the end of a walk: puts what is left. */
+void shrink_memcg_walk_end(struct shrink_memcg_walk *w);
+/* A shrinker may have objects in it, at some node. */
+bool shrink_memcg_any_bit(struct shrink_memcg *memcg);
 /* The online group of this id, referenced, or NULL. */
 struct shrink_memcg *shrink_memcg_by_id(int id);
 int shrink_memcg_count(void);

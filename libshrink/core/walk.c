@@ -148,10 +148,12 @@ static void walk_one(struct shrink_pass *pass, visit_fn visit, void *arg)
 
 static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 {
-	struct shrink_memcg *memcg = NULL;
+	/* protection is worked out parents first, so that takes all of them */
+	struct shrink_memcg_walk w = {.top = pass->top, .all = pass->spare};
+	struct shrink_memcg *memcg;
 	uint64_t before;
 
-	while ((memcg = shrink_memcg_next(pass->top, memcg))) {
+	while ((memcg = shrink_memcg_walk_next(&w))) {
 		if (pass->spare && pass->spare(pass, memcg))
 			continue;
 		pass->memcg = memcg;
@@ -159,7 +161,7 @@ static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 		walk_one(pass, visit, arg);
 		shrink_memcg_count_freed(memcg, pass->freed_bytes - before);
 		if (pass->stopped) {
-			shrink_memcg_put(memcg);
+			shrink_memcg_walk_end(&w);
 			break;
 		}
 	}

@@ -111,7 +111,7 @@ void shrink_memcg_uncharge(struct shrink_memcg *memcg, uint64_t bytes)
 		return;
 	if (shrink_context.depth)
 		shrink_memcg_do_uncharge(memcg, bytes);
-	else
+	else if (!shrink_memcg_stock_add(memcg, bytes))
 		shrink_memcg_stock_put(memcg, bytes);
 }
 
