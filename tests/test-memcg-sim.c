@@ -125,8 +125,10 @@ static void check_bits(int g, int c)
 	for (int nid = 0; nid < GCACHE_NODES; nid++) {
 		struct shrink_memcg_unit *u = shrink_memcg_unit(group[g].memcg, nid, id);
 
-		if (atomic_load(&place->objects[nid]))
+		if (atomic_load(&place->objects[nid])) {
 			EXPECT(atomic_load(&u->map) >> (id % SHRINK_MEMCG_UNIT) & 1, 1);
+			EXPECT(atomic_load(&group[g].memcg->units_used) & 1, 1);
+		}
 		EXPECT(atomic_load(&u->deferred[id % SHRINK_MEMCG_UNIT]) >= 0, 1);
 	}
 }

@@ -452,6 +452,36 @@ static void maps_grow(void)
 	sim_end();
 }
 
+/* More units than a group's summary of them has bits. */
+static void ids_past_the_summary(void)
+{
+	static struct shrinker *filler[64 * 64];
+	struct shrink_memcg *a = group(NULL, "a");
+	struct gcache g, low;
+
+	sim_begin();
+	gcache_new(&low, AWARE, "low", 0);
+	for (int i = 0; i < 64 * 64; i++) {
+		filler[i] = shrinker_alloc(AWARE, "filler");
+		CU_ASSERT_FATAL(filler[i] != NULL);
+	}
+	gcache_new(&g, AWARE, "past", 0);
+	CU_ASSERT(shrinker_id(g.c.s) >= 64 * 64);
+	ASSERT_INT(gcache_insert(&g, a, 0, 256), 0);
+	ASSERT_INT((long)pass(a, 0, 1), 256);
+	ASSERT_INT(gcache_insert(&g, a, 0, 256), 0);
+	ASSERT_INT(gcache_insert(&low, a, 0, 256), 0);
+	ASSERT_INT((long)shrink_drop_all(), 512);
+	shrink_drop_all();
+	ASSERT_INT((long)atomic_load(&a->units_used), 0); /* passes pass it by now */
+	for (int i = 0; i < 64 * 64; i++)
+		shrinker_free(filler[i]);
+	gcache_end(&g);
+	gcache_end(&low);
+	end(a);
+	sim_end();
+}
+
 static unsigned long called_with(struct cache *c, struct shrink_control *sc)
 {
 	(void)sc;
@@ -499,6 +529,7 @@ int main(int argc, char **argv)
 		{"3.7: the parent takes bits and work", parent_takes_bits_and_work},
 		{"3.7: a group ends amid a slice", offline_amid_a_slice},
 		{"3.6: maps grow", maps_grow},
+		{"3.6: maps grow further", ids_past_the_summary},
 		{"4.7: drop-all visits every group", drop_all_visits_all},
 		{NULL, NULL},
 	};

@@ -39,14 +39,47 @@ struct shrink_memcg_unit *shrink_memcg_unit(struct shrink_memcg *memcg, int nid,
 	return units && u < units->nr ? units->unit[u] : NULL;
 }
 
-bool shrink_memcg_any_bit(struct shrink_memcg *memcg)
+/* The bit of units_used that stands for the unit, and for those after the last. */
+static unsigned int summary_of(unsigned int unit)
+{
+	return unit < 63 ? unit : 63;
+}
+
+static bool any_in(struct shrink_memcg *memcg, unsigned int summary)
 {
 	for (int nid = 0; nid < shrink_core_nr_nodes(); nid++) {
 		struct shrink_memcg_units *units = units_of(memcg, nid);
 
-		for (unsigned int i = 0; units && i < units->nr; i++)
-			if (atomic_load_explicit(&units->unit[i]->map, memory_order_relaxed))
+		for (unsigned int i = summary; units && i < units->nr; i++) {
+			if (atomic_load(&units->unit[i]->map))
 				return true;
+			if (summary < 63)
+				break;
+		}
+	}
+	return false;
+}
+
+/*
+ * A bit of units_used is cleared here alone. All of it sequentially consistent:
+ *
+ *	set bit in map			clear bit of units_used
+ *	units_used clear? set it	look at maps once more; set? set it again
+ */
+bool shrink_memcg_any_bit(struct shrink_memcg *memcg)
+{
+	uint64_t used = atomic_load_explicit(&memcg->units_used, memory_order_relaxed);
+
+	for (; used; used &= used - 1) {
+		unsigned int summary = (unsigned int)__builtin_ctzll(used);
+
+		if (any_in(memcg, summary))
+			return true;
+		atomic_fetch_and(&memcg->units_used, ~(1ULL << summary));
+		if (!any_in(memcg, summary))
+			continue;
+		atomic_fetch_or(&memcg->units_used, 1ULL << summary);
+		return true;
 	}
 	return false;
 }
@@ -154,14 +187,17 @@ void shrink_memcg_forget_id(int id)
 		forget(memcg, id);
 }
 
-static void set_bit_here(struct shrink_memcg_unit *u, int id)
+static void set_bit_here(struct shrink_memcg *memcg, struct shrink_memcg_unit *u, int id)
 {
 	uint64_t bit = 1ULL << (id % SHRINK_MEMCG_UNIT);
+	uint64_t used = 1ULL << summary_of((unsigned int)id / SHRINK_MEMCG_UNIT);
 
 	/* Pairs with the fence in clear_bit(): see above */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!(atomic_load_explicit(&u->map, memory_order_relaxed) & bit))
 		atomic_fetch_or(&u->map, bit);
+	if (!(atomic_load(&memcg->units_used) & used))
+		atomic_fetch_or(&memcg->units_used, used);
 }
 
 /*
@@ -180,7 +216,7 @@ void shrink_memcg_set_bit_id(struct shrink_memcg *memcg, int nid, int id)
 		struct shrink_memcg_unit *u = shrink_memcg_unit(memcg, nid, id);
 
 		if (u)
-			set_bit_here(u, id);
+			set_bit_here(memcg, u, id);
 		if (atomic_load(&memcg->online))
 			return;
 	}

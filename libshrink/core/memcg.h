@@ -44,14 +44,17 @@ struct shrink_memcg {
 	_Atomic long refs;
 	_Atomic int online;
 	int id;                          /* 0 = the root; lowest that is free */
-	uint64_t serial;                 /* never used again; 0 = the root */
-	char name[64];
+	/* Units (the 64th: and those after it) with a bit set at some node: all that a
+	 * pass looks at where a group has nothing. Set after the bit. */
+	_Atomic uint64_t units_used;
 	/* under the registry lock */
 	struct shrink_list children;     /* online ones */
 	struct shrink_list sibling;
 	bool creator_ref;                /* shrink_memcg_destroy() has not been called */
 	/* accounting: memcg-account.c and above */
 	struct shrink_memcg_account *account; /* NULL: the root */
+	uint64_t serial;                 /* never used again; 0 = the root */
+	char name[64];
 	struct shrink_memcg_node node[];
 };
 
@@ -81,7 +84,7 @@ struct shrink_memcg_walk {
 struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w);
 /* Before the end of a walk: puts what is left. */
 void shrink_memcg_walk_end(struct shrink_memcg_walk *w);
-/* A shrinker may have objects in it, at some node. */
+/* A shrinker may have objects in it, at some node. Registry lock held. */
 bool shrink_memcg_any_bit(struct shrink_memcg *memcg);
 /* The online group of this id, referenced, or NULL. */
 struct shrink_memcg *shrink_memcg_by_id(int id);

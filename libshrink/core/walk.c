@@ -108,17 +108,30 @@ static void visit_bit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, 
 	shrinker_put(s);
 }
 
+static void walk_unit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, int nid, int id,
+		      visit_fn visit, void *arg)
+{
+	uint64_t map = atomic_load_explicit(&unit->map, memory_order_relaxed);
+
+	for (; map && !pass->stopped; map &= map - 1) {
+		visit_bit(pass, unit, nid, id + __builtin_ctzll(map), visit, arg);
+		walk_over(pass);
+	}
+}
+
 static void walk_bits(struct shrink_pass *pass, int nid, visit_fn visit, void *arg)
 {
+	uint64_t used = atomic_load_explicit(&pass->memcg->units_used, memory_order_relaxed);
 	struct shrink_memcg_unit *unit;
 
-	for (int id = 0; (unit = shrink_memcg_unit(pass->memcg, nid, id)); id += SHRINK_MEMCG_UNIT) {
-		uint64_t map = atomic_load_explicit(&unit->map, memory_order_relaxed);
+	for (; used && !pass->stopped; used &= used - 1) {
+		int u = __builtin_ctzll(used), id = u * SHRINK_MEMCG_UNIT;
 
-		for (; map; map &= map - 1) {
-			visit_bit(pass, unit, nid, id + __builtin_ctzll(map), visit, arg);
-			if (walk_over(pass))
-				return;
+		while (!pass->stopped && (unit = shrink_memcg_unit(pass->memcg, nid, id))) {
+			walk_unit(pass, unit, nid, id, visit, arg);
+			if (u < 63)
+				break;
+			id += SHRINK_MEMCG_UNIT;
 		}
 	}
 }
