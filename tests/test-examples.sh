@@ -26,9 +26,10 @@ run lru-cache '^freed [1-9][0-9]+, hot ones left 1000 of 1000$'
 run owner-loop '^freed [0-9]+ on the loop.s own thread, left 4[0-9]+$'
 run sharded-hash '^freed [1-9][0-9]*$'
 run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
+run tenants '^pressed: small [0-9]+ KiB, gold 2800 KiB, guest [1-9][0-9]* KiB$'
 run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
 
-for file in workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
+for file in tenants.c workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
 	short $file
 done
 done_testing

@@ -463,6 +463,7 @@ static void protection_in_proportion(void)
 	gcache_move(&g, a, c);
 	end(a);
 	gcache_move(&g, c, NULL);
+	gcache_move(&g, b, NULL);
 	end(c);
 	end(b);
 	gcache_end(&g);
