@@ -301,7 +301,8 @@ static void delay_table(void)
 	uint64_t high = 100 * MB;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
-		ASSERT_INT((long)shrink_throttle_usec(high + high * t[i].percent / 100, high, 64) / 1000,
+		ASSERT_INT((long)shrink_throttle_usec(high + high * t[i].percent / 100, high, 64) /
+				   1000,
 			   t[i].msec);
 	ASSERT_INT((long)shrink_throttle_usec(high, high, 64), 0);
 	ASSERT_INT((long)shrink_throttle_usec(high * 11 / 10, high, 32) / 1000, 319);
@@ -587,104 +588,6 @@ static void bound_to_the_kernels(void)
 	cg_remove(&cg);
 }
 
-/* ---- two libraries with locks of their own, charging into each other's groups */
-
-struct library {
-	pthread_mutex_t lock;
-	struct gcache cache;
-	struct shrink_memcg *memcg;
-	struct library *other;
-	pthread_t thread;
-	unsigned long charged, failed;
-};
-
-static unsigned long scan_locked(struct cache *c, struct shrink_control *sc)
-{
-	struct library *l = c->arg;
-	unsigned long n;
-
-	/* A promise of DIRECT: trylock. The other kind takes its lock, but then runs
-	 * only where nobody holds one. */
-	if (c->s->flags & SHRINKER_DIRECT) {
-		if (pthread_mutex_trylock(&l->lock))
-			return SHRINK_STOP;
-	} else {
-		pthread_mutex_lock(&l->lock);
-	}
-	n = gcache_remove(&l->cache, sc->memcg, 0, sc->nr_to_scan);
-	pthread_mutex_unlock(&l->lock);
-	return n;
-}
-
-static unsigned long count_locked(struct cache *c, struct shrink_control *sc)
-{
-	struct library *l = c->arg;
-	long n = gcache_objects(&l->cache, sc->memcg);
-
-	return n ? (unsigned long)n : SHRINK_EMPTY;
-}
-
-static void *use_other(void *arg)
-{
-	struct library *me = arg, *you = me->other;
-
-	for (int i = 0; i < 2000; i++) {
-		pthread_mutex_lock(&me->lock);
-		if (shrink_memcg_charge(you->memcg, OBJECT, SHRINK_GFP_IO) < 0) {
-			me->failed++;
-		} else {
-			me->charged++;
-			if (!atomic_fetch_add(&gcache_place(&you->cache, you->memcg)->objects[0], 1))
-				shrink_memcg_set_bit(you->memcg, 0, you->cache.c.s);
-		}
-		pthread_mutex_unlock(&me->lock);
-	}
-	return NULL;
-}
-
-static void no_deadlock(unsigned int flags)
-{
-	struct library l[2];
-
-	memset(l, 0, sizeof(l));
-	CU_ASSERT_FATAL(shrink_start(0) == 0);
-	for (int i = 0; i < 2; i++) {
-		pthread_mutex_init(&l[i].lock, NULL);
-		l[i].other = &l[!i];
-		gcache_new(&l[i].cache, SHRINKER_MEMCG_AWARE | flags, "library", OBJECT);
-		l[i].memcg = group(NULL);
-		limit(l[i].memcg, SHRINK_MEMCG_LIMIT_MAX, 2 * MB);
-		l[i].cache.c.on_scan = scan_locked;
-		l[i].cache.c.on_count = count_locked;
-		l[i].cache.c.arg = &l[i];
-	}
-	alarm(120); /* a deadlock ends the program */
-	for (int i = 0; i < 2; i++)
-		CU_ASSERT_FATAL(!pthread_create(&l[i].thread, NULL, use_other, &l[i]));
-	for (int i = 0; i < 2; i++)
-		pthread_join(l[i].thread, NULL);
-	alarm(0);
-	for (int i = 0; i < 2; i++) {
-		CU_ASSERT(l[i].charged > 512);
-		ASSERT_INT((long)(l[i].charged + l[i].failed), 2000);
-	}
-	for (int i = 0; i < 2; i++)
-		gcache_end(&l[i].cache);
-	for (int i = 0; i < 2; i++)
-		end(l[i].memcg);
-	ASSERT_INT(shrink_stop(), 0);
-}
-
-static void no_deadlock_direct(void)
-{
-	no_deadlock(SHRINKER_DIRECT);
-}
-
-static void no_deadlock_handed_on(void)
-{
-	no_deadlock(0);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -706,8 +609,6 @@ int main(int argc, char **argv)
 		{"4.6: worst offender first", worst_offender_first},
 		{"events notify", events_notify},
 		{"bound to a group of the kernel", bound_to_the_kernels},
-		{"two libraries cannot deadlock: trylock", no_deadlock_direct},
-		{"two libraries cannot deadlock: handed on", no_deadlock_handed_on},
 		{NULL, NULL},
 	};
 

@@ -416,8 +416,8 @@ static void simulate(void)
 		for (step = 0; step < STEPS && !wrong; step++)
 			one_step();
 		if (wrong) {
-			printf("# TEST_SEED=%llu, step %d, %s: %s\n", (unsigned long long)seed, step,
-			       doing, finding);
+			printf("# TEST_SEED=%llu, step %d, %s: %s\n", (unsigned long long)seed,
+			       step, doing, finding);
 			CU_FAIL("conservation");
 		}
 		tidy_up();

@@ -230,7 +230,8 @@ void shrink_memcg_do_uncharge(struct shrink_memcg *memcg, uint64_t bytes)
 void shrink_memcg_count_freed(struct shrink_memcg *memcg, uint64_t bytes)
 {
 	for (; bytes && memcg->parent; memcg = memcg->parent)
-		atomic_fetch_add_explicit(&memcg->account->freed_bytes, bytes, memory_order_relaxed);
+		atomic_fetch_add_explicit(&memcg->account->freed_bytes, bytes,
+					  memory_order_relaxed);
 }
 
 void shrink_memcg_count_event(struct shrink_memcg *memcg, enum shrink_memcg_event event)

@@ -229,7 +229,8 @@ void shrink_memcg_set_bit(struct shrink_memcg *memcg, int nid, const struct shri
 	shrink_memcg_set_bit_id(memcg, s->flags & SHRINKER_NUMA_AWARE ? nid : 0, shrinker_id(s));
 }
 
-static _Atomic long *deferred_at(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid, int id)
+static _Atomic long *deferred_at(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid,
+				 int id)
 {
 	struct shrink_memcg_unit *u = shrink_memcg_unit(memcg, nid, id);
 
@@ -268,7 +269,8 @@ static void hand_up(_Atomic long *from, struct shrink_memcg *parent, int nid, in
 		atomic_fetch_add(to, left);
 }
 
-static void hand_up_unit(struct shrink_memcg_unit *unit, struct shrink_memcg *parent, int nid, int base)
+static void hand_up_unit(struct shrink_memcg_unit *unit, struct shrink_memcg *parent, int nid,
+			 int base)
 {
 	uint64_t map = atomic_exchange(&unit->map, 0);
 
@@ -285,6 +287,7 @@ void shrink_memcg_map_reparent(struct shrink_memcg *memcg)
 		struct shrink_memcg_units *units = units_of(memcg, nid);
 
 		for (unsigned int i = 0; units && i < units->nr; i++)
-			hand_up_unit(units->unit[i], memcg->parent, nid, (int)i * SHRINK_MEMCG_UNIT);
+			hand_up_unit(units->unit[i], memcg->parent, nid,
+				     (int)i * SHRINK_MEMCG_UNIT);
 	}
 }

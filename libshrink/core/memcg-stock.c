@@ -133,9 +133,9 @@ static void want_all(int wanted)
 	struct shrink_list *pos;
 
 	/* Release: pairs with shrink_memcg_stock_begin() */
-	shrink_list_for_each(pos, &stocks)
-		atomic_store_explicit(&shrink_list_entry(pos, struct shrink_memcg_stock, link)->wanted, wanted,
-				      memory_order_release);
+	shrink_list_for_each(pos, &stocks) atomic_store_explicit(
+		&shrink_list_entry(pos, struct shrink_memcg_stock, link)->wanted, wanted,
+		memory_order_release);
 }
 
 void shrink_memcg_stock_drain(void)
@@ -146,7 +146,8 @@ void shrink_memcg_stock_drain(void)
 	want_all(1);
 	shrink_os_membarrier();
 	shrink_list_for_each(pos, &stocks) {
-		struct shrink_memcg_stock *s = shrink_list_entry(pos, struct shrink_memcg_stock, link);
+		struct shrink_memcg_stock *s =
+			shrink_list_entry(pos, struct shrink_memcg_stock, link);
 
 		wait_idle(s);
 		give_back_all(s);
@@ -173,7 +174,8 @@ void shrink_memcg_stock_fork_child(void)
 	struct shrink_list *pos, *tmp;
 
 	shrink_list_for_each_safe(pos, tmp, &stocks) {
-		struct shrink_memcg_stock *s = shrink_list_entry(pos, struct shrink_memcg_stock, link);
+		struct shrink_memcg_stock *s =
+			shrink_list_entry(pos, struct shrink_memcg_stock, link);
 
 		if (s == &own)
 			continue;

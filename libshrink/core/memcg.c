@@ -167,7 +167,8 @@ static void tell_hooks(struct shrink_memcg *memcg)
 	struct shrink_list *pos;
 
 	shrink_list_for_each(pos, &hooks) {
-		struct shrink_memcg_hook *h = shrink_list_entry(pos, struct shrink_memcg_hook, link);
+		struct shrink_memcg_hook *h =
+			shrink_list_entry(pos, struct shrink_memcg_hook, link);
 
 		h->offline(h, memcg);
 	}

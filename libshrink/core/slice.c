@@ -147,7 +147,8 @@ static _Atomic long *deferred_of(struct shrink_pass *pass, struct shrinker_impl 
 
 	if (s->pub.flags & SHRINKER_MEMCG_AWARE)
 		unit = shrink_memcg_unit(pass->memcg, shrinker_nid(s, nid), s->id);
-	return unit ? &unit->deferred[s->id % SHRINK_MEMCG_UNIT] : &shrinker_slot(s, nid)->nr_deferred;
+	return unit ? &unit->deferred[s->id % SHRINK_MEMCG_UNIT]
+		    : &shrinker_slot(s, nid)->nr_deferred;
 }
 
 static long claim_deferred(_Atomic long *deferred)
@@ -220,7 +221,8 @@ unsigned long shrink_do_slice(struct shrink_pass *pass, struct shrinker_impl *s,
 		end = scan_batches(pass, s, nid, &sl, &freed);
 
 	left = put_off(pass, s, nid, what_is_left(pass, shrinker_slot(s, nid), &sl, end));
-	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed, sl.total_scan);
+	SHRINK_PROBE_END(&s->pub, nid, s->pub.scan_objects, sl.deferred, left, freed,
+			 sl.total_scan);
 	(void)left;
 	return freed;
 }

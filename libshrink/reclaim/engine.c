@@ -10,13 +10,11 @@
 #include <libshrink/lru/age.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/thread.h>
+#include <libshrink/reclaim/backoff.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/memcg-goals.h>
 
 #define WORKERS 2
-/* A round that freed without anything coming back costs the cache more than one
- * that freed nothing, so it counts like so many of these in a row. */
-#define FRAGMENTED_ROW 5
 
 struct worker {
 	pthread_t thread;
@@ -39,8 +37,6 @@ static struct shrink_goal pending_goal;
 static void (*pending_chore)(void);
 static void (*done_hook)(void);
 
-static unsigned int fruitless_row;
-static uint64_t fruitless_when;
 static struct shrink_engine_stats stats;
 
 /* monitor only */
@@ -48,16 +44,6 @@ static struct {
 	int leader;
 	uint64_t ticks, since;
 } watched;
-
-static void merge(struct shrink_goal *into, const struct shrink_goal *from)
-{
-	into->bytes = shrink_max_u64(into->bytes, from->bytes);
-	into->gauged |= from->gauged;
-	if (from->priority < into->priority)
-		into->priority = from->priority;
-	if (from->level > into->level)
-		into->level = from->level;
-}
 
 /* The rest under the lock. */
 static void add_goal(const struct shrink_goal *goal)
@@ -67,7 +53,7 @@ static void add_goal(const struct shrink_goal *goal)
 		return;
 	}
 	if (pending)
-		merge(&pending_goal, goal);
+		shrink_goal_merge(&pending_goal, goal);
 	else
 		pending_goal = *goal;
 	pending = true;
@@ -103,22 +89,6 @@ void shrink_engine_post(const struct shrink_goal *goal)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Lock held. What a round has shown, for back-off. */
-static void learn(const struct shrink_round *rec, uint64_t freed)
-{
-	if (!rec->end_nsec) /* there was nothing to do */
-		return;
-	stats.rounds++;
-	if (rec->end == SHRINK_ROUND_FRAGMENTED)
-		fruitless_row =
-			(fruitless_row > FRAGMENTED_ROW ? fruitless_row : FRAGMENTED_ROW) + 1;
-	else if (rec->end == SHRINK_ROUND_FRUITLESS && !freed)
-		fruitless_row++;
-	else
-		fruitless_row = 0;
-	fruitless_when = rec->end_nsec;
-}
-
 static uint64_t run(const struct shrink_goal *goal, struct shrink_ticker *ticker, uint64_t *objects)
 {
 	struct shrink_round rec = {0};
@@ -128,8 +98,9 @@ static uint64_t run(const struct shrink_goal *goal, struct shrink_ticker *ticker
 		return 0;
 	freed = shrink_round_run(goal, ticker, &rec, &refused);
 	shrink_gate_exit();
+	shrink_backoff_learn(&rec, freed);
 	pthread_mutex_lock(&lock);
-	learn(&rec, freed);
+	stats.rounds += rec.end_nsec != 0; /* 0: there was nothing to do */
 	pthread_mutex_unlock(&lock);
 	if (objects)
 		*objects = rec.freed_objects;
@@ -288,7 +259,7 @@ int shrink_engine_start(void)
 	leader = 0;
 	stopping = false;
 	drop_goals();
-	fruitless_row = 0;
+	shrink_backoff_reset();
 	pthread_mutex_unlock(&lock);
 	watched.leader = -1;
 	shrink_registry_on_limbo(shrink_engine_poke);
@@ -437,17 +408,6 @@ void shrink_engine_poke(void)
 	if (workers[!leader].alive)
 		pthread_cond_signal(&workers[!leader].wake);
 	pthread_mutex_unlock(&lock);
-}
-
-unsigned int shrink_engine_fruitless(uint64_t *ret_when)
-{
-	unsigned int row;
-
-	pthread_mutex_lock(&lock);
-	row = fruitless_row;
-	*ret_when = fruitless_when;
-	pthread_mutex_unlock(&lock);
-	return row;
 }
 
 void shrink_engine_on_done(void (*done)(void))

@@ -36,8 +36,6 @@ void shrink_engine_chore(void (*chore)(void));
 /* Wakes the standby if limbo or a chore waits. */
 void shrink_engine_poke(void);
 
-/* The rounds in a row that got nothing, and when the last ended. */
-unsigned int shrink_engine_fruitless(uint64_t *ret_when);
 void shrink_engine_on_done(void (*done)(void)); /* after each round: wake the monitor */
 struct shrink_engine_stats {
 	uint64_t rounds, direct, overruns;

@@ -126,7 +126,8 @@ uint64_t shrink_memcg_usage(struct shrink_memcg *memcg)
 }
 
 int shrink_memcg_set_oom(struct shrink_memcg *memcg,
-			 void (*oom)(void *arg, struct shrink_memcg *memcg, uint64_t bytes), void *arg)
+			 void (*oom)(void *arg, struct shrink_memcg *memcg, uint64_t bytes),
+			 void *arg)
 {
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;

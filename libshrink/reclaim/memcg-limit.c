@@ -10,7 +10,8 @@ static bool is_limit(enum shrink_memcg_limit which)
 	return (unsigned int)which <= SHRINK_MEMCG_LIMIT_SOFT;
 }
 
-int shrink_memcg_set_limit(struct shrink_memcg *memcg, enum shrink_memcg_limit which, uint64_t bytes)
+int shrink_memcg_set_limit(struct shrink_memcg *memcg, enum shrink_memcg_limit which,
+			   uint64_t bytes)
 {
 	if (shrink_memcg_is_root(memcg) || !is_limit(which))
 		return -EINVAL;
@@ -48,7 +49,8 @@ static uint64_t get(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-int shrink_memcg_stats(struct shrink_memcg *memcg, struct shrink_memcg_stats *ret_stats, size_t size)
+int shrink_memcg_stats(struct shrink_memcg *memcg, struct shrink_memcg_stats *ret_stats,
+		       size_t size)
 {
 	struct shrink_memcg_stats st = {0};
 

@@ -32,7 +32,8 @@ bool shrink_memcg_reclaim_to(struct shrink_memcg *memcg, uint64_t limit)
 	for (; usage > limit && tries; usage = shrink_memcg_usage_now(memcg)) {
 		shrink_memcg_drain();
 		usage = shrink_memcg_usage_now(memcg);
-		if (usage > limit && !shrink_memcg_try_reclaim(memcg, usage - limit, SHRINK_GFP_ALL))
+		if (usage > limit &&
+		    !shrink_memcg_try_reclaim(memcg, usage - limit, SHRINK_GFP_ALL))
 			tries--;
 	}
 	if (usage > limit)

@@ -42,6 +42,16 @@ static uint64_t rss_now(void)
 	return rss_hook ? rss_hook() : 0;
 }
 
+void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from)
+{
+	into->bytes = shrink_max_u64(into->bytes, from->bytes);
+	into->gauged |= from->gauged;
+	if (from->priority < into->priority)
+		into->priority = from->priority;
+	if (from->level > into->level)
+		into->level = from->level;
+}
+
 /* A round in the making. */
 struct round {
 	const struct shrink_goal *goal;
@@ -114,9 +124,11 @@ static bool spare(struct shrink_pass *pass, struct shrink_memcg *memcg)
 		return false;
 	shrink_memcg_protect(pass->top, memcg);
 	usage = shrink_memcg_usage_now(memcg);
-	if (usage && usage <= atomic_load_explicit(&memcg->account->effective[0], memory_order_relaxed))
+	if (usage &&
+	    usage <= atomic_load_explicit(&memcg->account->effective[0], memory_order_relaxed))
 		return true;
-	if (usage > atomic_load_explicit(&memcg->account->effective[1], memory_order_relaxed) || !usage)
+	if (usage > atomic_load_explicit(&memcg->account->effective[1], memory_order_relaxed) ||
+	    !usage)
 		return false;
 	if (!r->override_low) {
 		r->spared_low = true;

@@ -30,6 +30,9 @@ struct shrink_goal {
 	char source[16];
 };
 
+/* Two goals that wait become one: the larger, the more urgent of each. */
+void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from);
+
 /* Runs it on the calling thread, inside the gate. @ticker: NULL, or the worker's.
  * The record is also kept for shrink_rounds() where anything was done. Returns
  * bytes freed; *@ret_refused gets the bytes left out for want of LOCK. */

@@ -3,6 +3,7 @@
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
+#include <libshrink/reclaim/backoff.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
@@ -70,7 +71,7 @@ uint64_t shrink_judge_next(uint64_t now)
 static bool backing_off(uint64_t now)
 {
 	uint64_t when, wait;
-	unsigned int row = shrink_engine_fruitless(&when);
+	unsigned int row = shrink_backoff_row(&when);
 
 	if (!row)
 		return false;

@@ -170,9 +170,12 @@ static void measure_passes(void)
 	some = time_pass();
 	set_all();
 	all = time_pass();
-	bench_print(&(struct bench_figure){.bench = "memcg",
-					   .what = "pass over 10,000 groups with 100 shrinkers, 1 % set",
-					   .unit = "ns/bit", .value = some / set, .aim = 80});
+	bench_print(&(struct bench_figure){
+		.bench = "memcg",
+		.what = "pass over 10,000 groups with 100 shrinkers, 1 % set",
+		.unit = "ns/bit",
+		.value = some / set,
+		.aim = 80});
 	bench_print(&(struct bench_figure){.bench = "memcg",
 					   .what = "the same pass against asking everywhere",
 					   .unit = "part", .value = some / all, .aim = 1.0 / 50});
