@@ -103,10 +103,10 @@ broken "free does not wait for callbacks" test-stress life.c \
 	's/s->waited = current != s \&\& !circle;/s->waited = false;/'
 healthy test-walk slice.c
 broken "deferred work is stored instead of added" test-walk slice.c \
-	's/return atomic_fetch_add_explicit(&slot->nr_deferred, objects, memory_order_relaxed) +/atomic_store(\&slot->nr_deferred, objects); return/' \
+	's/return atomic_fetch_add_explicit(deferred, objects, memory_order_relaxed) +/atomic_store(deferred, objects); return/' \
 	"nothing deferred is lost"
 broken "deferred work is read instead of claimed" test-walk slice.c \
-	's/return atomic_exchange_explicit(&slot->nr_deferred, 0, memory_order_relaxed);/return atomic_load(\&slot->nr_deferred);/' \
+	's/return atomic_exchange_explicit(deferred, 0, memory_order_relaxed);/return atomic_load(deferred);/' \
 	"nothing deferred is lost"
 broken "a dying shrinker is called again" test-life slice.c \
 	's/shrinker_dying(s)/0/g' "freed from its own scan"
