@@ -50,7 +50,8 @@ typedef unsigned int shrink_gfp_t;
 /* Flags of shrinker_alloc(). */
 /** Counts and scans sc->nid only; has a deferred counter for each node. */
 #define SHRINKER_NUMA_AWARE 0x01u
-/** Understands sc->memcg. Until groups exist the root group is the only one. */
+/** Counts and scans sc->memcg only: the root group, or one below it in which its bit
+ *  is set, see <shrink/memcg.h>. */
 #define SHRINKER_MEMCG_AWARE 0x02u
 /** Its scan takes locks only by trylock: it may run in direct reclaim of any
  *  application thread, even where SHRINK_GFP_LOCK is denied. */
