@@ -88,7 +88,8 @@ int gcache_insert(struct gcache *g, struct shrink_memcg *memcg, int nid, unsigne
 unsigned long gcache_remove(struct gcache *g, struct shrink_memcg *memcg, int nid, unsigned long n)
 {
 	n = take(&gcache_place(g, memcg)->objects[nid], n);
-	shrink_memcg_uncharge(memcg, n * g->object_bytes);
+	if (n) /* a group that has ended has nothing, and must not be looked at */
+		shrink_memcg_uncharge(memcg, n * g->object_bytes);
 	return n;
 }
 

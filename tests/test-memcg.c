@@ -387,8 +387,8 @@ static void parent_takes_bits_and_work(void)
 	/* late comers to the dead group are the parent's too */
 	shrink_memcg_set_bit(b, 3, g.c.s);
 	CU_ASSERT(bit(a, 3, &g));
-	shrink_memcg_put(b);
 	gcache_end(&g);
+	shrink_memcg_put(b);
 	end(a);
 	sim_end();
 }
