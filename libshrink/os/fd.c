@@ -106,6 +106,16 @@ ssize_t shrink_os_pread(int fd, char *buf, size_t size)
 	return n;
 }
 
+ssize_t shrink_os_pread_at(int fd, char *buf, size_t size, size_t offset)
+{
+	ssize_t n;
+
+	do {
+		n = pread(fd, buf, size, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 int shrink_os_pread_u64(int fd, uint64_t *ret_value)
 {
 	const char *p;

@@ -26,6 +26,9 @@ void shrink_os_close(int fd);
 /* Bytes read from @offset 0 into @buf, NUL-terminated; a negative errno. A file
  * longer than @size - 1 is cut. */
 ssize_t shrink_os_pread(int fd, char *buf, size_t size);
+/* The same from @offset on and without the NUL: for files too long for one buffer,
+ * read from one end to the other. 0: the end. */
+ssize_t shrink_os_pread_at(int fd, char *buf, size_t size, size_t offset);
 /* A file of one number, or the word "max" (UINT64_MAX). */
 int shrink_os_pread_u64(int fd, uint64_t *ret_value);
 /* Writes all of @text at once; negative errno. */

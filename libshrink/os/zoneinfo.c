@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/parse.h>
+#include <libshrink/os/fd.h>
+#include <libshrink/os/mem.h>
+#include <libshrink/os/zoneinfo.h>
+
+/* Longest line that says anything; longer ones are skipped. */
+#define LINE_MAX_BYTES 512
+/* The file of a machine with 64 nodes of 4 zones and 1024 processors is some 30 MiB:
+ * beyond this it is not what we think it is. */
+#define FILE_MAX_BYTES (64U << 20)
+
+static uint64_t bytes_of(uint64_t pages, uint64_t page_size)
+{
+	return shrink_mul_div(pages, page_size, 1);
+}
+
+static void add(uint64_t *sum, uint64_t pages, uint64_t page_size)
+{
+	*sum = shrink_add_u64(*sum, bytes_of(pages, page_size));
+}
+
+void shrink_zoneinfo_end(struct shrink_zoneinfo *info, struct shrink_zone_state *state,
+			 uint64_t page_size)
+{
+	struct shrink_node_zones *node = &info->node[state->nid];
+	uint64_t kept = shrink_add_u64(state->high, state->protection);
+
+	if (!state->any || !state->managed) /* unpopulated */
+		return;
+	add(&node->managed, state->managed, page_size);
+	add(&node->free, state->free, page_size);
+	add(&node->min, state->min, page_size);
+	add(&node->low, state->low, page_size);
+	add(&node->high, state->high, page_size);
+	add(&node->reserve, shrink_min_u64(kept, state->managed), page_size);
+	add(&node->above_high, shrink_sub_u64(state->free, kept), page_size);
+	kept = shrink_add_u64(state->low, state->protection);
+	add(&node->above_low, shrink_sub_u64(state->free, kept), page_size);
+}
+
+/* "Node 1, zone   Normal" */
+static int is_header(const char *line, uint64_t *ret_nid)
+{
+	if (strncmp(line, "Node ", 5))
+		return 0;
+	line += 5;
+	return !shrink_parse_u64(&line, ret_nid) && !strncmp(line, ", zone", 6);
+}
+
+/* The number behind @key and blanks; a key with a colon is another one. */
+static int number(const char *line, const char *key, uint64_t *ret_value)
+{
+	size_t len = strlen(key);
+
+	if (strncmp(line, key, len) || (line[len] != ' ' && line[len] != '\t'))
+		return 0;
+	line += len;
+	line += strspn(line, " \t");
+	return !shrink_parse_u64(&line, ret_value);
+}
+
+/* "protection: (0, 3019, 6731)": what is kept from whoever can also use the
+ * highest zone, which users' memory always can. */
+static int protection(const char *line, uint64_t *ret_pages)
+{
+	uint64_t most = 0, pages;
+
+	if (strncmp(line, "protection:", 11))
+		return 0;
+	line += 11;
+	while (*(line += strcspn(line, "0123456789"))) {
+		if (shrink_parse_u64(&line, &pages) < 0)
+			return 0;
+		most = shrink_max_u64(most, pages);
+	}
+	*ret_pages = most;
+	return 1;
+}
+
+/* "per-node stats": they stand with one of the node's zones. */
+static int node_line(struct shrink_node_zones *node, const char *line, uint64_t page_size)
+{
+	uint64_t pages;
+
+	if (number(line, "nr_active_file", &pages) || number(line, "nr_inactive_file", &pages))
+		add(&node->file, pages, page_size);
+	else if (number(line, "nr_dirty", &pages) || number(line, "nr_writeback", &pages))
+		add(&node->dirty, pages, page_size);
+	else if (number(line, "nr_slab_reclaimable", &pages) ||
+		 number(line, "nr_kernel_misc_reclaimable", &pages))
+		add(&node->slab, pages, page_size);
+	else
+		return 0;
+	return 1;
+}
+
+void shrink_zoneinfo_line(struct shrink_zoneinfo *info, struct shrink_zone_state *state,
+			  const char *line, uint64_t page_size)
+{
+	uint64_t nid;
+
+	if (is_header(line, &nid)) {
+		shrink_zoneinfo_end(info, state, page_size);
+		*state = (struct shrink_zone_state){.any = nid < SHRINK_NODES_MAX};
+		if (!state->any)
+			return;
+		state->nid = (int)nid;
+		if (info->nr_nodes <= state->nid)
+			info->nr_nodes = state->nid + 1;
+		return;
+	}
+	line += strspn(line, " \t");
+	if (!state->any || node_line(&info->node[state->nid], line, page_size))
+		return;
+	if (!strncmp(line, "pages ", 6))
+		line += 6;
+	(void)(number(line, "free", &state->free) || number(line, "min", &state->min) ||
+	       number(line, "low", &state->low) || number(line, "high", &state->high) ||
+	       number(line, "managed", &state->managed) ||
+	       protection(line, &state->protection));
+}
+
+int shrink_os_zoneinfo_open(void)
+{
+	return shrink_os_open("/proc/zoneinfo", O_RDONLY);
+}
+
+/* Hands the whole lines in @buf to the parser; bytes left, moved to its start. */
+static size_t whole_lines(struct shrink_zoneinfo *info, struct shrink_zone_state *state,
+			  char *buf, size_t len, uint64_t page_size)
+{
+	char *line = buf, *end;
+
+	while ((end = memchr(line, '\n', len - (size_t)(line - buf)))) {
+		*end = '\0';
+		shrink_zoneinfo_line(info, state, line, page_size);
+		line = end + 1;
+	}
+	len -= (size_t)(line - buf);
+	memmove(buf, line, len);
+	return len < LINE_MAX_BYTES ? len : 0;
+}
+
+int shrink_os_zoneinfo_read(int fd, struct shrink_zoneinfo *ret_info)
+{
+	struct shrink_zone_state state = {0};
+	uint64_t page_size = shrink_os_page_size();
+	struct shrink_zoneinfo info = {0};
+	char buf[4096 + LINE_MAX_BYTES];
+	size_t len = 0, offset = 0;
+	ssize_t n;
+
+	do {
+		n = shrink_os_pread_at(fd, buf + len, sizeof(buf) - len, offset);
+		if (n < 0)
+			return (int)n;
+		offset += (size_t)n;
+		len = whole_lines(&info, &state, buf, len + (size_t)n, page_size);
+	} while (n && offset < FILE_MAX_BYTES);
+	if (len) { /* the last line without its end */
+		buf[len] = '\0';
+		shrink_zoneinfo_line(&info, &state, buf, page_size);
+	}
+	shrink_zoneinfo_end(&info, &state, page_size);
+	if (!info.nr_nodes)
+		return -EINVAL;
+	*ret_info = info;
+	return 0;
+}
