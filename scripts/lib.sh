@@ -12,7 +12,7 @@ die() {
 	exit 1
 }
 
-# packages_of demo|test: one name a line
+# packages_of demo|test|guest: one name a line
 packages_of() {
 	local name use
 
@@ -57,7 +57,7 @@ services_disable() {
 	[[ " $1 " != *' memcached '* ]] || update-rc.d memcached disable
 }
 
-# need_packages demo|test: installs what is missing, or says what to type
+# need_packages demo|test|guest: installs what is missing, or says what to type
 need_packages() {
 	local missing log=$top/build/apt.log rc=0
 
@@ -87,6 +87,11 @@ need_packages() {
 		tail -n 20 "$log" >&2
 		die "apt-get failed, see $log"
 	}
+}
+
+# want_packages USE: as need_packages, but goes on without what cannot be had
+want_packages() {
+	(need_packages "$1") || say "going on without the packages for $1"
 }
 
 # What the generated files depend on beyond what make itself watches.

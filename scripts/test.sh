@@ -11,11 +11,12 @@ usage() {
 usage: scripts/test.sh [--quick] [-h]
 
 Installs what is missing (as root; otherwise says what to type), bootstraps,
-configures, builds in build/ and runs the whole suite; then chosen test programs
-again in builds with ThreadSanitizer (build/tsan) and with AddressSanitizer and
-UBSan (build/asan). The last line is "N passed, N failed, N skipped".
+configures, builds in build/ and runs the whole suite; then the tests in guests
+(tests/guest/README.md), and chosen test programs again in builds with
+ThreadSanitizer (build/tsan) and with AddressSanitizer and UBSan (build/asan). The
+last line is "N passed, N failed, N skipped".
 
-  --quick   without the sanitizer builds
+  --quick   without guests and sanitizer builds
   -h        this text
 END
 }
@@ -113,6 +114,8 @@ configure_in "$top/build" --enable-werror
 build_in "$top/build" all
 run_tests "" "$top/build" check
 if [ -z "$quick" ]; then
+	want_packages guest
+	run_tests "guest: " "$top/build" check-guest
 	export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 	export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 	sanitized tsan thread
