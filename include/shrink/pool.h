@@ -26,7 +26,7 @@
 #ifndef SHRINK_POOL_H
 #define SHRINK_POOL_H
 
-#include <shrink/reclaim.h>
+#include <shrink/memcg.h>
 
 SHRINK_BEGIN_DECLS
 
@@ -78,6 +78,13 @@ struct shrink_pool_options {
 			     *   address limit forbids it. No memory is behind it. */
 	size_t max_bytes;   /**< resident at most, tables included; alloc fails
 			     *   beyond; 0 = no cap */
+	/** The objects are this group's (<shrink/memcg.h>): the shrinker is
+	 *  memcg-aware and asked for this group only, so that the group's max is
+	 *  paid for with slabs of its own and its min and low protect them. The
+	 *  application charges what it allocates, and uncharges in evict() and
+	 *  before shrink_pool_free(). Referenced by the pool; NULL or the root:
+	 *  nobody's in particular. */
+	struct shrink_memcg *memcg;
 };
 
 /**

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <libshrink/base/log.h>
+#include <libshrink/core/memcg.h>
 #include <libshrink/os/alloc.h>
 #include <libshrink/os/map.h>
 #include <libshrink/os/mem.h>
@@ -109,9 +110,12 @@ static int add_shrinker(struct shrink_pool *pool, int seeks)
 {
 	unsigned int flags = SHRINKER_SELF_RELEASE | SHRINKER_DIRECT;
 	struct shrinker *s;
+	int r;
 
 	if (pool->nid >= 0)
 		flags |= SHRINKER_NUMA_AWARE;
+	if (pool->memcg)
+		flags |= SHRINKER_MEMCG_AWARE;
 	s = shrinker_alloc(flags, "%s", pool->name);
 	if (!s)
 		return -errno;
@@ -121,7 +125,12 @@ static int add_shrinker(struct shrink_pool *pool, int seeks)
 	s->object_size = pool->page;
 	s->seeks = seeks ? seeks : SHRINK_DEFAULT_SEEKS;
 	pool->shrinker = s;
-	return shrinker_register(s);
+	r = shrinker_register(s);
+	/* Once and for all: count answers 0 for an empty pool of a group, never EMPTY,
+	 * so that a slab more or less does not cost a look at the bit */
+	if (!r && pool->memcg)
+		shrink_memcg_set_bit(pool->memcg, pool->nid < 0 ? 0 : pool->nid, s);
+	return r;
 }
 
 static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
@@ -133,6 +142,8 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 	pool->max_bytes = o->max_bytes;
 	pool->evict = o->evict;
 	pool->arg = o->arg;
+	if (!shrink_memcg_is_root(o->memcg))
+		pool->memcg = shrink_memcg_get(o->memcg);
 	r = reserve(pool, o->reserve);
 	if (r < 0)
 		return r;
@@ -166,6 +177,7 @@ void shrink_pool_destroy(struct shrink_pool *pool)
 	quiesce(pool);
 	shrinker_free(pool->shrinker);
 	shrink_pool_delist(pool);
+	shrink_memcg_put(pool->memcg);
 	shrink_os_map_unreserve(pool->data, pool->map_size);
 	pthread_cond_destroy(&pool->hand_idle);
 	pthread_mutex_destroy(&pool->hand_lock);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* The pool as a shrinker: how much there is, and one scan. */
+#include <libshrink/core/memcg.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/pool/slab.h>
 
@@ -20,15 +21,27 @@ struct work {
 	uint64_t asked, busy;
 };
 
+/* Asked for the group that the objects are charged to? That of one that has gone
+ * offline is the nearest above it that has not. */
+static int is_ours(const struct shrink_pool *pool, const struct shrink_memcg *memcg)
+{
+	const struct shrink_memcg *own = pool->memcg;
+
+	while (!shrink_memcg_is_root(own) &&
+	       !atomic_load_explicit(&own->online, memory_order_relaxed))
+		own = own->parent;
+	return shrink_memcg_is_root(own) ? shrink_memcg_is_root(memcg) : own == memcg;
+}
+
 unsigned long shrink_pool_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct shrink_pool *pool = s->private_data;
 	uint64_t resident = load_relaxed(&pool->resident_pages);
 
-	if (pool->nid >= 0 && sc->nid != pool->nid)
+	if ((pool->nid >= 0 && sc->nid != pool->nid) || !is_ours(pool, sc->memcg))
 		return SHRINK_EMPTY;
 	if (!resident)
-		return SHRINK_EMPTY;
+		return pool->memcg ? 0 : SHRINK_EMPTY;
 	return shrink_sub_u64(resident, load_relaxed(&pool->pending_pages));
 }
 
@@ -152,7 +165,7 @@ unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc)
 	struct shrink_pool *pool = s->private_data;
 	struct work w = {.pool = pool, .sc = sc};
 
-	if ((pool->nid >= 0 && sc->nid != pool->nid) || !enter(pool))
+	if ((pool->nid >= 0 && sc->nid != pool->nid) || !is_ours(pool, sc->memcg) || !enter(pool))
 		return SHRINK_STOP;
 	w.tour.walk_max = sc->nr_to_scan > UINT64_MAX / 16
 				  ? UINT64_MAX

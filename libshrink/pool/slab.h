@@ -117,6 +117,7 @@ struct shrink_pool {
 	size_t page;
 	uint32_t max_extents;
 	int nid; /* SHRINK_NUMA_NO_NODE = not bound */
+	struct shrink_memcg *memcg; /* referenced; NULL = the root */
 	size_t object_max;
 	uint64_t max_bytes;
 	enum shrink_evict (*evict)(void *arg, void *object, size_t size);
