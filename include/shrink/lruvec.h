@@ -165,6 +165,25 @@ int shrink_lruvec_add(struct shrink_lruvec *lv, struct shrink_lruvec_item *item,
  *  list; 0. The caller makes sure that evict() does not let it go meanwhile. */
 int shrink_lruvec_del(struct shrink_lruvec *lv, struct shrink_lruvec_item *item);
 
+/**
+ * shrink_lruvec_offer() - the object's memory is wanted: may it go?
+ *
+ * For caches whose memory goes by other lines than the lists, such as a page-true pool
+ * (<shrink/pool.h>): called from its evict callback, under the lock that keeps the
+ * object, for whatever object lies in the slab. One that was used since, or is active,
+ * stays once, and is active then; asked again without a use in between it goes. Where
+ * it goes it is off its list, and its ghost is kept.
+ *
+ * Return: 1: it goes; 0: it stays this time (answer SHRINK_REFERENCED); -EINVAL;
+ * -ENOENT: it is on no list.
+ */
+int shrink_lruvec_offer(struct shrink_lruvec *lv, struct shrink_lruvec_item *item);
+/** Another object of the same key comes in its place: @by, on no list, takes the place,
+ *  mark and past of @item, which is on no list then. Not a use, and no refault. 0;
+ *  -EINVAL; -EEXIST: @by is on a list; -ENOENT: @item is on none. */
+int shrink_lruvec_replace(struct shrink_lruvec *lv, struct shrink_lruvec_item *item,
+			  struct shrink_lruvec_item *by);
+
 /** The object has become dirty, or clean: moves to the same list of that kind. 0;
  *  -EINVAL; -ENOENT: it is on no list. */
 int shrink_lruvec_set_kind(struct shrink_lruvec *lv, struct shrink_lruvec_item *item,

@@ -37,6 +37,7 @@ void shrink_lruvec_put(struct lruvec_node *node, struct shrink_lruvec_item *item
 	before->next->prev = item;
 	before->next = item;
 	item->list = (unsigned char)(kind << 1 | list) + 1;
+	item->flags &= (unsigned char)~LRUVEC_OFFERED;
 	if (list == SHRINK_ACTIVE)
 		item->flags |= LRUVEC_WORKINGSET;
 	set_nr(l, lruvec_nr(node, kind, list) + 1);

@@ -29,6 +29,7 @@
 #define LRUVEC_WORKINGSET 0x2u /* has been active */
 #define LRUVEC_RECLAIM 0x4u    /* reclaim waits for its write-out */
 #define LRUVEC_SPARED 0x8u     /* was in use when a newcomer last competed with it */
+#define LRUVEC_OFFERED 0x10u   /* has had its chance: shrink_lruvec_offer() */
 
 /* Circular, first = youngest. */
 struct lruvec_list {
