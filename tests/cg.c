@@ -128,6 +128,22 @@ const char *cg_create_v2(struct cg *cg, const char *name)
 	return create(cg, name, "cgroup2", NULL, "");
 }
 
+const char *cg_create_v2_limited(struct cg *cg, const char *name, uint64_t limit)
+{
+	const char *why = create(cg, name, "cgroup2", NULL, "");
+	char text[32];
+
+	if (why)
+		return why;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+	cg_write(cg, "memory.swap.max", "0");
+	if (cg_write(cg, "memory.max", text) < 0 || cg_number(cg, "memory.max") != limit) {
+		cg_remove(cg);
+		return "no memory.max: the memory controller is not in this hierarchy";
+	}
+	return NULL;
+}
+
 int cg_move(const struct cg *cg, pid_t pid)
 {
 	char text[16];

@@ -18,6 +18,8 @@ struct cg {
 const char *cg_create_v1(struct cg *cg, const char *name, uint64_t limit);
 /* The same in the cgroup2 hierarchy, whatever controllers that has. */
 const char *cg_create_v2(struct cg *cg, const char *name);
+/* One with memory.max, and without swap. */
+const char *cg_create_v2_limited(struct cg *cg, const char *name, uint64_t limit);
 /* Removes it; the calling process goes back to the parent, and what still runs
  * inside, since nobody else has put it there, is killed. */
 void cg_remove(struct cg *cg);

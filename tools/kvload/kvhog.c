@@ -18,15 +18,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NSEC 1000000000ull
-#define STEPS 32
-#define PAGE 4096u
+#define NSEC	       1000000000ull
+#define STEPS	       32
+#define PAGE	       4096u
+#define CHUNK	       (64u * 1024)
+#define STEP_REST_NSEC (NSEC / 20)
+#define CHURN_SYNC     (1u << 20)
+#define CHURN_MAX      (4ull << 30)
+
+enum pattern { PATTERN_RAMP, PATTERN_STEPS, PATTERN_SAW, PATTERN_CHURN };
 
 struct hog {
 	uint64_t bytes, hold_msec, rate;
-	const char *group;      /* joined before anything is taken */
+	enum pattern pattern;
+	uint64_t times; /* steps or teeth */
+	const char *churn_file;
+	const char *group;	/* joined before anything is taken */
 	const char *usage_file; /* looked at after every chunk ... */
-	uint64_t cross_bytes;   /* ... for the moment it reaches this */
+	uint64_t cross_bytes;	/* ... for the moment it reaches this */
 	uint64_t begin_nsec, cross_nsec, full_nsec;
 	uint64_t step_nsec[STEPS];
 	uint64_t pause_max_nsec; /* longest chunk: the kernel's own reclaim, or waiting */
@@ -40,12 +49,16 @@ static const char usage_text[] =
 	"  -r, --rate BYTES    a second, default 0 = full speed\n"
 	"  -u, --usage FILE    usage of the group, read after every 64 KiB\n"
 	"  -x, --cross BYTES   report when it reached this\n"
+	"  -p, --pattern P     ramp (default); steps:N, a pause of 50 ms after each Nth\n"
+	"                      part; saw:N, taken and given back N times; churn:FILE, no\n"
+	"                      memory of its own but page cache: writes the file, then\n"
+	"                      reads it over and over for --hold MSEC\n"
 	"  -h, --help\n";
 
 static const struct option long_options[] = {
-	{"bytes", 1, NULL, 'b'}, {"hold", 1, NULL, 'H'},  {"group", 1, NULL, 'g'},
-	{"rate", 1, NULL, 'r'},  {"usage", 1, NULL, 'u'}, {"cross", 1, NULL, 'x'},
-	{"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0},
+	{"bytes", 1, NULL, 'b'}, {"hold", 1, NULL, 'H'},    {"group", 1, NULL, 'g'},
+	{"rate", 1, NULL, 'r'},	 {"usage", 1, NULL, 'u'},   {"cross", 1, NULL, 'x'},
+	{"help", 0, NULL, 'h'},	 {"pattern", 1, NULL, 'p'}, {NULL, 0, NULL, 0},
 };
 
 static void die(const char *what, const char *detail)
@@ -148,9 +161,32 @@ static void note_crossing(struct hog *hog, int usage_fd)
 		hog->cross_nsec = now_nsec();
 }
 
+/* Sleeps until as much is due at the rate that was asked for. */
+static void keep_pace(const struct hog *hog, uint64_t done)
+{
+	uint64_t due, now = now_nsec();
+
+	if (!hog->rate)
+		return;
+	due = hog->begin_nsec + (uint64_t)((double)done / (double)hog->rate * (double)NSEC);
+	if (due > now)
+		sleep_nsec(due - now);
+}
+
+/* After each step, of a hog that takes them. */
+static void rest(struct hog *hog, uint64_t done, uint64_t chunk)
+{
+	uint64_t step = hog->bytes / hog->times;
+
+	if (hog->pattern == PATTERN_STEPS && done / step != (done + chunk) / step) {
+		sleep_nsec(STEP_REST_NSEC);
+		hog->begin_nsec += STEP_REST_NSEC;
+	}
+}
+
 static void take(struct hog *hog, volatile char *memory, int usage_fd)
 {
-	const uint64_t chunk = 64 * 1024;
+	const uint64_t chunk = CHUNK;
 	unsigned int step = 0;
 
 	hog->begin_nsec = now_nsec();
@@ -165,15 +201,8 @@ static void take(struct hog *hog, volatile char *memory, int usage_fd)
 		note_crossing(hog, usage_fd);
 		while (step < STEPS && done + chunk >= hog->bytes / STEPS * (step + 1))
 			hog->step_nsec[step++] = now_nsec();
-		if (hog->rate) {
-			uint64_t due =
-				hog->begin_nsec + (uint64_t)((double)(done + chunk) /
-							     (double)hog->rate * (double)NSEC);
-			uint64_t now = now_nsec();
-
-			if (due > now)
-				sleep_nsec(due - now);
-		}
+		keep_pace(hog, done + chunk);
+		rest(hog, done, chunk);
 	}
 	hog->full_nsec = now_nsec();
 }
@@ -192,23 +221,108 @@ static void report_taken(const struct hog *hog)
 	       (double)hog->bytes / 1e6 / ((double)(hog->full_nsec - hog->begin_nsec) / 1e9));
 }
 
+/* Memory is taken and given back again and again; the last time it stays. */
+static void take_saw(struct hog *hog, char *memory, int usage_fd)
+{
+	uint64_t begin = now_nsec();
+
+	for (uint64_t i = 0; i < hog->times; i++) {
+		if (i)
+			madvise(memory, hog->bytes, MADV_DONTNEED);
+		take(hog, memory, usage_fd);
+	}
+	hog->begin_nsec = begin;
+}
+
+/* Page cache only: nothing that presses anybody who has no page cache. */
+static void churn(const struct hog *hog)
+{
+	static char buf[CHUNK];
+	uint64_t end, done = 0;
+	ssize_t n = 1;
+	int fd = open(hog->churn_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die(hog->churn_file, strerror(errno));
+	unlink(hog->churn_file);
+	/* what is not written out yet cannot be dropped, and would press */
+	while (n > 0 && done < hog->bytes) {
+		n = write(fd, buf, sizeof(buf));
+		done += CHUNK;
+		if (done % CHURN_SYNC == 0) {
+			fdatasync(fd);
+			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		}
+	}
+	if (n < 0)
+		die(hog->churn_file, strerror(errno));
+	end = now_nsec() + hog->hold_msec * 1000000;
+	for (done = 0; now_nsec() < end; done += (uint64_t)n) {
+		n = read(fd, buf, sizeof(buf));
+		if (n < 0)
+			die(hog->churn_file, strerror(errno));
+		if (!n)
+			lseek(fd, 0, SEEK_SET);
+	}
+	close(fd);
+	printf("{\"event\":\"churned\",\"nsec\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n", now_nsec(),
+	       done);
+}
+
+static void parse_pattern(struct hog *hog, const char *text)
+{
+	if (!strcmp(text, "ramp")) {
+		hog->pattern = PATTERN_RAMP;
+	} else if (!strncmp(text, "steps:", 6) || !strncmp(text, "saw:", 4)) {
+		hog->pattern = text[1] == 't' ? PATTERN_STEPS : PATTERN_SAW;
+		hog->times = number(strchr(text, ':') + 1);
+	} else if (!strncmp(text, "churn:/", 7)) {
+		hog->pattern = PATTERN_CHURN;
+		hog->churn_file = text + 6;
+	} else {
+		die("no such pattern", text);
+	}
+	if (!hog->times || hog->times > 10000)
+		die("1 to 10000 times, not", text);
+}
+
 static void parse_options(int argc, char **argv, struct hog *hog)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "b:H:g:r:u:x:h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "b:H:g:r:u:x:p:h", long_options, NULL)) != -1) {
 		switch (option) {
-		case 'b': hog->bytes = number(optarg); break;
-		case 'H': hog->hold_msec = number(optarg); break;
-		case 'g': hog->group = optarg; break;
-		case 'r': hog->rate = number(optarg); break;
-		case 'u': hog->usage_file = optarg; break;
-		case 'x': hog->cross_bytes = number(optarg); break;
-		case 'h': fputs(usage_text, stdout); exit(0);
-		default: fputs(usage_text, stderr); exit(2);
+		case 'b':
+			hog->bytes = number(optarg);
+			break;
+		case 'H':
+			hog->hold_msec = number(optarg);
+			break;
+		case 'g':
+			hog->group = optarg;
+			break;
+		case 'r':
+			hog->rate = number(optarg);
+			break;
+		case 'u':
+			hog->usage_file = optarg;
+			break;
+		case 'x':
+			hog->cross_bytes = number(optarg);
+			break;
+		case 'p':
+			parse_pattern(hog, optarg);
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			fputs(usage_text, stderr);
+			exit(2);
 		}
 	}
-	if (optind < argc || !hog->bytes) {
+	if (optind < argc || !hog->bytes ||
+	    (hog->pattern == PATTERN_CHURN && hog->bytes > CHURN_MAX)) {
 		fputs(usage_text, stderr);
 		exit(2);
 	}
@@ -216,7 +330,7 @@ static void parse_options(int argc, char **argv, struct hog *hog)
 
 int main(int argc, char **argv)
 {
-	struct hog hog = {.hold_msec = 1000};
+	struct hog hog = {.hold_msec = 1000, .times = 1};
 	int usage_fd = -1;
 	char *memory;
 
@@ -228,12 +342,19 @@ int main(int argc, char **argv)
 		write_file(hog.group, "cgroup.procs", "0");
 	if (hog.usage_file && (usage_fd = open(hog.usage_file, O_RDONLY | O_CLOEXEC)) < 0)
 		die(hog.usage_file, strerror(errno));
+	if (hog.pattern == PATTERN_CHURN) {
+		churn(&hog);
+		return 0;
+	}
 	memory = mmap(NULL, hog.bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		die("mmap", strerror(errno));
 	printf("{\"event\":\"start\",\"nsec\":%" PRIu64 ",\"bytes\":0}\n", now_nsec());
-	take(&hog, memory, usage_fd);
+	if (hog.pattern == PATTERN_SAW)
+		take_saw(&hog, memory, usage_fd);
+	else
+		take(&hog, memory, usage_fd);
 	report_taken(&hog);
 	sleep_nsec(hog.hold_msec * 1000000);
 	munmap(memory, hog.bytes);
