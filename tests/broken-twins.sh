@@ -24,7 +24,8 @@ archive=$top_builddir/.libs/libshrink-all.a
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
 flags="-std=gnu11 -O1 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include"
 flags="$flags -I$top_srcdir -I$top_builddir -pthread"
-libs="$top_builddir/.libs/libcache.a $top_builddir/.libs/libharness.a"
+libs="$top_builddir/.libs/libcache.a $top_builddir/.libs/libpoolcache.a"
+libs="$libs $top_builddir/.libs/libharness.a"
 deps="$(make_var CUNIT_LIBS) $(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS)"
 
 # Set to AddressSanitizer where the broken thing is a use of freed memory, which
@@ -112,4 +113,9 @@ broken "a dying shrinker is called again" test-life slice.c \
 	's/shrinker_dying(s)/0/g' "freed from its own scan"
 broken "fork does not wait for callbacks" test-fork gate.c \
 	's/wait_quiet(SHRINK_TUN(fork_wait) \* 1000);/(void)0;/' "fork waits for a callback"
+healthy test-pool-magazine ../pool/magazine.c
+broken "a magazine believes its entries" test-pool-magazine ../pool/magazine.c \
+	's/if (!(old & r.bit))/if (0)/'
+broken "a scan copies a magazine's places" test-pool-magazine ../pool/magazine.c \
+	's/got = atomic_exchange_explicit(&places.cached\[w\], 0, memory_order_acquire);/;/'
 done_testing

@@ -90,6 +90,14 @@ void pool_cache_fill(struct pool_cache *c, size_t size)
 		CU_ASSERT_FATAL(pool_cache_put(c, i, size) != NULL);
 }
 
+void pool_cache_settle(struct shrink_pool *pool)
+{
+	struct pool_magazines *set = shrink_pool_magazines_known(pool);
+
+	if (set)
+		shrink_pool_magazines_flush(set);
+}
+
 struct shrink_pool_stats pool_cache_stats(struct shrink_pool *pool)
 {
 	struct shrink_pool_stats stats;

@@ -7,7 +7,7 @@
 #ifndef TESTS_POOL_CACHE_H
 #define TESTS_POOL_CACHE_H
 
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/magazine.h>
 
 #include "tests/harness.h"
 
@@ -45,6 +45,8 @@ void pool_cache_fill(struct pool_cache *c, size_t size);
 /* The pool's callback: answers c->verdict, after a look at the bytes. */
 enum shrink_evict pool_cache_evict(void *arg, void *object, size_t size);
 int pool_cache_intact(const struct object *o);
+/* What this thread's magazines hold goes back to the slabs. */
+void pool_cache_settle(struct shrink_pool *pool);
 struct shrink_pool_stats pool_cache_stats(struct shrink_pool *pool);
 /* What the shrinker answers. */
 unsigned long pool_cache_count(struct shrink_pool *pool);

@@ -152,6 +152,7 @@ static void test_densest_first(void)
 	for (unsigned int i = 16; i < 18; i++) /* slab 1 with all but two */
 		pool_cache_drop(&c, i);
 	pool_cache_drop(&c, 128);
+	pool_cache_settle(c.pool);
 	for (unsigned int i = 0; i < 16; i++) { /* what is left of the new slab */
 		o = pool_cache_put(&c, i < 15 ? i : 16, 1024);
 		CU_ASSERT_FATAL(o != NULL);

@@ -2,8 +2,8 @@
 /*
  * One slab's eviction, with two lock rounds however many objects it has:
  *
- *   1  isolate: off the lists, EVICTING, so that no object is born in it; note
- *      which objects live
+ *   1  isolate: off the lists, EVICTING, so that no object is born in it; take back
+ *      what magazines hold of it (magazine.h); note which objects live
  *   2  ask the application for each, without any lock. Its threads may free
  *      objects of the slab meanwhile; the places stay empty and the bytes mapped
  *   3  settle: clear the places of what was evicted, and see what is left
@@ -18,7 +18,7 @@
  */
 #include <string.h>
 
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/magazine.h>
 
 /* Of eight objects asked, so many may answer REFERENCED, and two more at the
  * beginning, before the slab is left alone. Measured on Zipf ages with a second
@@ -49,6 +49,7 @@ static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
 	if (ours) {
 		shrink_pool_list_drop(pool, r->class, slab);
 		store_relaxed(&slab->tag, pool_tag(tag >> 8, SLAB_EVICTING));
+		shrink_pool_magazine_steal(pool, r->class, slab);
 		places = pool_places(pool, slab, r->class->geo.nr);
 		for (unsigned int w = 0; w < places.words; w++)
 			r->asked[w] = load_relaxed(&places.alloc[w]) &
@@ -123,6 +124,18 @@ static void ask_again(struct shrink_pool *pool, struct round *r, struct pool_ver
 	ask(pool, r, v, again);
 }
 
+/* The application has given us these, and freed them too: out of the magazines, where
+ * they would be handed out once more. Class lock held. */
+static unsigned int take_back(struct pool_class *class, _Atomic uint64_t *cached, uint64_t evicted)
+{
+	uint64_t bad = load_relaxed(cached) & evicted;
+
+	if (bad)
+		bad &= atomic_fetch_and_explicit(cached, ~bad, memory_order_acquire);
+	class->cached -= __builtin_popcountll(bad);
+	return (unsigned int)__builtin_popcountll(bad);
+}
+
 /* Clears evicted places, notes pending ones. Returns how many were not there:
  * the application freed what it had given to us. Class lock held. */
 static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
@@ -135,6 +148,7 @@ static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
 		uint64_t pend = r->pended[w] & alloc;
 
 		bad += (unsigned int)__builtin_popcountll(r->evicted[w] & ~alloc);
+		bad += take_back(r->class, &places.cached[w], evicted);
 		gone += (unsigned int)__builtin_popcountll(evicted);
 		pended += (unsigned int)__builtin_popcountll(pend);
 		store_relaxed(&places.alloc[w], alloc & ~evicted);
@@ -143,9 +157,24 @@ static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
 	store_relaxed(&r->slab->live, (uint16_t)(load_relaxed(&r->slab->live) - gone));
 	store_relaxed(&r->slab->nr_pending,
 		      (uint16_t)(load_relaxed(&r->slab->nr_pending) + pended));
-	r->class->live_objects -= gone;
-	r->class->live_bytes -= gone * pool_object_size(pool, r->class, r->slab);
+	r->class->taken_objects -= gone;
+	r->class->taken_bytes -= gone * pool_object_size(pool, r->class, r->slab);
 	return bad;
+}
+
+/* The slab stays: new objects will be born where others were evicted. */
+static void zero_heads(struct shrink_pool *pool, struct round *r)
+{
+	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
+	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
+
+	for (unsigned int w = 0; w < places.words; w++) {
+		uint64_t bits = r->evicted[w] & ~load_relaxed(&places.alloc[w]);
+
+		for (; bits; bits &= bits - 1)
+			pool_zero_head(start + (w * 64 + (size_t)__builtin_ctzll(bits)) *
+						       r->class->geo.size);
+	}
 }
 
 /* What becomes of the slab. Class lock held. */
@@ -158,12 +187,17 @@ static void dispose(struct shrink_pool *pool, struct round *r, struct pool_verdi
 	if (!live) {
 		v->empty = 1;
 		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
-	} else if (live == load_relaxed(&slab->nr_pending)) {
+		return;
+	}
+	if (live == load_relaxed(&slab->nr_pending)) {
 		v->pending = 1;
 		add_relaxed(&pool->pending_pages, load_relaxed(&slab->pages));
 		store_relaxed(&slab->tag, pool_tag(index, SLAB_PENDING));
 	} else {
-		store_relaxed(&slab->tag, pool_tag(index, SLAB_ACTIVE));
+		zero_heads(pool, r);
+		/* pairs with shrink_pool_free(), which reads nr_pending behind it */
+		atomic_store_explicit(&slab->tag, pool_tag(index, SLAB_ACTIVE),
+				      memory_order_release);
 		shrink_pool_list_put(pool, r->class, slab);
 	}
 	if (v->busy || r->warm)

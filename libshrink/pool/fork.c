@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <libshrink/base/atfork.h>
 #include <libshrink/pool/fork.h>
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/magazine.h>
 
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shrink_list pools = SHRINK_LIST_INIT(pools);
+
+void shrink_pool_list_lock(void)
+{
+	pthread_mutex_lock(&pools_lock);
+}
+
+void shrink_pool_list_unlock(void)
+{
+	pthread_mutex_unlock(&pools_lock);
+}
 
 static void lock_all(struct shrink_pool *pool)
 {
@@ -40,6 +50,14 @@ static void parent(void)
 	pthread_mutex_unlock(&pools_lock);
 }
 
+/* What magazines of the parent's threads held of it is free. */
+static void empty_magazines(struct shrink_pool *pool, struct pool_class *class,
+			    struct pool_slab *slab)
+{
+	if (shrink_pool_magazine_steal(pool, class, slab))
+		shrink_pool_list_put(pool, class, slab);
+}
+
 /* One slab that a thread we do not have was busy with: evicting it, or on the
  * way to give its pages back. */
 static void adopt(struct shrink_pool *pool, struct pool_slab *slab)
@@ -50,10 +68,13 @@ static void adopt(struct shrink_pool *pool, struct pool_slab *slab)
 
 	if ((tag & 0xff) == SLAB_EVICTING) {
 		store_relaxed(&slab->tag, pool_tag(tag >> 8, SLAB_ACTIVE));
+		shrink_pool_magazine_steal(pool, class, slab);
 		shrink_pool_list_put(pool, class, slab);
 	} else if ((tag & 0xff) == SLAB_FREE) {
 		shrink_pool_run_add(pool, &run, slab);
 		shrink_pool_run_flush(pool, &run);
+	} else if ((tag & 0xff) == SLAB_ACTIVE) {
+		empty_magazines(pool, class, slab);
 	}
 }
 
@@ -83,6 +104,7 @@ static void child(void)
 		pool->scans = 0;
 		/* Only this thread exists: no lock is needed to look around */
 		adopt_all(pool);
+		shrink_pool_magazines_fork(pool);
 	}
 	pthread_mutex_unlock(&pools_lock);
 }

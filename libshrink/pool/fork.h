@@ -15,4 +15,9 @@ int shrink_pool_enlist(struct shrink_pool *pool);
 /* A pool that is not listed is fine. */
 void shrink_pool_delist(struct shrink_pool *pool);
 
+/* The lock of the list of pools, and of the lists of threads' magazines. Outermost of
+ * the pools' locks. */
+void shrink_pool_list_lock(void);
+void shrink_pool_list_unlock(void);
+
 #endif /* SHRINK_POOL_FORK_H */

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* Pages back to the system: neighbours go with one call. */
+#include <string.h>
+
 #include <libshrink/os/map.h>
 #include <libshrink/pool/slab.h>
+
+/* The system refused (locked memory, before Linux 5.18): the pages are still there, and
+ * new objects begin with zeros all the same. */
+static void wipe(struct shrink_pool *pool, const struct pool_run *run)
+{
+	for (unsigned int i = 0; i < run->nr; i++) {
+		size_t at = run->start + i * run->stride;
+
+		memset(pool->data + at, 0, pool_slab_bytes(pool, pool_slab_at(pool, at)));
+	}
+}
 
 void shrink_pool_run_flush(struct shrink_pool *pool, struct pool_run *run)
 {
@@ -15,6 +28,8 @@ void shrink_pool_run_flush(struct shrink_pool *pool, struct pool_run *run)
 	if (!shrink_os_map_return(pool->data + run->start, length)) {
 		run->returned += run->pages * pool->page;
 		add_relaxed(&pool->returned_bytes, run->pages * pool->page);
+	} else {
+		wipe(pool, run);
 	}
 	shrink_pool_place_give(pool, run->first, run->nr, run->pages);
 	run->nr = 0;

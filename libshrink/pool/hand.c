@@ -63,6 +63,23 @@ static unsigned int hot_shared(struct shrink_pool *pool, size_t offset, unsigned
 	return hot;
 }
 
+/* Taken places less those in magazines, which carry their predecessors' marks. */
+static uint64_t live_bits(const struct pool_places *places, unsigned int w)
+{
+	return load_relaxed(&places->alloc[w]) & ~load_relaxed(&places->cached[w]);
+}
+
+static unsigned int live_objects(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+				 struct pool_slab *slab)
+{
+	struct pool_places places = pool_places(pool, slab, g->nr);
+	unsigned int live = 0;
+
+	for (unsigned int w = 0; w < places.words; w++)
+		live += (unsigned int)__builtin_popcountll(live_bits(&places, w));
+	return live;
+}
+
 /* @length: no mark beyond it is read, whatever the bits say: the slab may be given
  * up and cut anew while we look. */
 static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_class_geometry *g,
@@ -72,7 +89,7 @@ static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_cl
 	unsigned int hot = 0;
 
 	for (unsigned int w = 0; w < places.words; w++) {
-		for (uint64_t bits = load_relaxed(&places.alloc[w]); bits; bits &= bits - 1) {
+		for (uint64_t bits = live_bits(&places, w); bits; bits &= bits - 1) {
 			size_t at = (w * 64 + (size_t)__builtin_ctzll(bits)) * g->size;
 
 			if (at >= length)
@@ -118,7 +135,7 @@ static int judge(struct shrink_pool *pool, struct pool_tour *tour, struct pool_s
 	if (tour->second_lap)
 		return load_relaxed(&slab->heat) <= SHRINK_HEAT_SPARED;
 	heat = look(pool, g, slab);
-	score = shrink_heat_score(heat, load_relaxed(&slab->live), g->nr,
+	score = shrink_heat_score(heat, live_objects(pool, g, slab), g->nr,
 				  age < resident / YOUNG_PART);
 	shrink_heat_enter(&pool->heat_map, score, pages,
 			  shrink_max_u64(resident / 4, WINDOW_MIN));

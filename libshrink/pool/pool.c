@@ -12,7 +12,7 @@
 #include <libshrink/os/mem.h>
 #include <libshrink/os/numa.h>
 #include <libshrink/pool/fork.h>
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/magazine.h>
 
 #define OBJECT_MAX_DEFAULT ((size_t)1 << 20)
 #define RESERVE_MIN ((uint64_t)16 << 30)
@@ -98,6 +98,10 @@ static void init_locks(struct shrink_pool *pool)
 
 static void init_lists(struct shrink_pool *pool)
 {
+	static _Atomic uint64_t serials;
+
+	pool->serial = add_relaxed(&serials, 1) + 1;
+	shrink_list_init(&pool->magazines);
 	for (unsigned int i = 0; i < SHRINK_CLASSES; i++)
 		shrink_pool_class_init(&pool->classes[i], i, pool->page);
 	for (unsigned int i = 0; i < STRIDES; i++)
@@ -176,6 +180,7 @@ void shrink_pool_destroy(struct shrink_pool *pool)
 		return;
 	quiesce(pool);
 	shrinker_free(pool->shrinker);
+	shrink_pool_magazines_drop(pool);
 	shrink_pool_delist(pool);
 	shrink_memcg_put(pool->memcg);
 	shrink_os_map_unreserve(pool->data, pool->map_size);
@@ -229,12 +234,18 @@ struct shrinker *shrink_pool_shrinker(struct shrink_pool *pool)
 
 static void sum_classes(struct shrink_pool *pool, struct shrink_pool_stats *stats)
 {
+	shrink_pool_list_lock();
 	for (unsigned int i = 0; i < SHRINK_CLASSES; i++) {
+		const struct pool_class *class = &pool->classes[i];
+		uint64_t cached;
+
 		pthread_mutex_lock(pool_class_lock(pool, i));
-		stats->live_objects += pool->classes[i].live_objects;
-		stats->live_bytes += pool->classes[i].live_bytes;
+		cached = (uint64_t)shrink_pool_magazine_cached(pool, i);
+		stats->live_objects += shrink_sub_u64(class->taken_objects, cached);
+		stats->live_bytes += shrink_sub_u64(class->taken_bytes, cached * class->geo.size);
 		pthread_mutex_unlock(pool_class_lock(pool, i));
 	}
+	shrink_pool_list_unlock();
 }
 
 int shrink_pool_stats(struct shrink_pool *pool, struct shrink_pool_stats *ret_stats, size_t size)

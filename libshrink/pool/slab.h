@@ -4,10 +4,10 @@
  * are taken.
  *
  *   data   | extent 0, 4 MiB | extent 1 | ...       objects, nothing else
- *   tables | 64 KiB          | 64 KiB   | ...       one block per extent:
+ *   tables | 128 KiB         | 128 KiB  | ...       one block per extent:
  *            0    slab headers, 64 bytes per 16 KiB of data
- *            16K  bitmaps of slabs with more than 64 objects, 128 bytes per 16 KiB
- *            48K  the extent's own account
+ *            16K  bitmaps of slabs with more than 64 objects, 192 bytes per 16 KiB
+ *            64K  the extent's own account
  *   marks  | 64 KiB          | 64 KiB   | ...       one byte per 64 bytes of data
  *
  * All of it is one reserved range. Extents are opened in order of address; an
@@ -51,10 +51,10 @@
 #define EXTENT_SIZE ((size_t)1 << EXTENT_SHIFT)
 #define EXTENT_UNITS (1u << (EXTENT_SHIFT - UNIT_SHIFT))
 #define STRIDES (EXTENT_SHIFT - UNIT_SHIFT + 1)
-#define TABLE_SHIFT 16
+#define TABLE_SHIFT 17
 #define TABLE_SIZE ((size_t)1 << TABLE_SHIFT)
 #define TABLE_BITS ((size_t)16 << 10)
-#define TABLE_EXTENT ((size_t)48 << 10)
+#define TABLE_EXTENT ((size_t)64 << 10)
 #define MARK_SHIFT SHRINK_FAST_POOL_SHIFT
 #define MARKS_SIZE (EXTENT_SIZE >> MARK_SHIFT) /* of one extent */
 #define BITS_WORDS (SHRINK_CLASS_OBJECTS_MAX / 64)
@@ -64,25 +64,26 @@
 enum pool_slab_state { SLAB_FREE, SLAB_ACTIVE, SLAB_EVICTING, SLAB_PENDING };
 enum pool_slab_list { LIST_NONE = QUARTERS, LIST_EMPTY };
 
-/* One header, at the slab's first unit. Class lock. */
+/* One header, at the slab's first unit. Class lock, but for cached. */
 struct pool_slab {
 	struct shrink_list link;
 	_Atomic uint64_t alloc;   /* taken places, where there are at most 64 */
 	_Atomic uint64_t pending; /* of those, unlinked but in use */
+	_Atomic uint64_t cached;  /* of those, freed, in a magazine: magazine.h */
 	_Atomic uint32_t tag;     /* class << 8 | state */
 	_Atomic uint32_t stamp;   /* pool.clock when last chosen for allocation */
 	_Atomic uint16_t live;
 	_Atomic uint16_t nr_pending;
 	_Atomic uint16_t pages;   /* resident when in use */
-	uint16_t fresh;           /* from this place on all bytes are still zero */
 	uint8_t list;             /* quarter of fullness, or LIST_* */
 	_Atomic uint8_t heat;     /* the hand's */
 } SHRINK_ALIGNED;
 
-/* More than 64 objects: both bitmaps, at the slab's first unit. Class lock. */
+/* More than 64 objects: all bitmaps, at the slab's first unit. */
 struct pool_bits {
 	_Atomic uint64_t alloc[BITS_WORDS];
 	_Atomic uint64_t pending[BITS_WORDS];
+	_Atomic uint64_t cached[BITS_WORDS];
 };
 
 /* 4 MiB of data. extent_lock; the atomic ones are read without. */
@@ -99,8 +100,9 @@ struct pool_class {
 	struct shrink_list partial[QUARTERS];
 	struct shrink_list empty;  /* mapped, without objects: the bounded cache */
 	_Atomic uint32_t nr_empty;
-	uint64_t live_objects;
-	uint64_t live_bytes;
+	uint64_t taken_objects;    /* live, or in a magazine */
+	uint64_t taken_bytes;
+	int64_t cached;            /* in magazines, but for what threads' sets count */
 } SHRINK_ALIGNED;
 
 struct pool_lock {
@@ -124,7 +126,9 @@ struct shrink_pool {
 	void *arg;
 	struct shrinker *shrinker;
 	char name[64];
-	struct shrink_list in_pools; /* fork.c's */
+	uint64_t serial;             /* never used again in this process */
+	struct shrink_list in_pools; /* fork.c's lock, as is the next */
+	struct shrink_list magazines;
 
 	_Atomic uint32_t nr_extents; /* opened; only grows. extent_lock */
 	_Atomic uint32_t clock;      /* pages chosen for allocation so far */
@@ -205,7 +209,7 @@ static inline unsigned char *pool_mark_at(const struct shrink_pool *pool, size_t
 
 /* A slab's taken and pending places, wherever they are kept; 64 per word. */
 struct pool_places {
-	_Atomic uint64_t *alloc, *pending;
+	_Atomic uint64_t *alloc, *pending, *cached;
 	unsigned int words;
 };
 
@@ -215,14 +219,24 @@ static inline struct pool_places pool_places(const struct shrink_pool *pool,
 	struct pool_bits *bits;
 
 	if (nr <= 64)
-		return (struct pool_places){&slab->alloc, &slab->pending, 1};
+		return (struct pool_places){&slab->alloc, &slab->pending, &slab->cached, 1};
 	bits = pool_slab_bits(pool, slab);
-	return (struct pool_places){bits->alloc, bits->pending, (nr + 63) / 64};
+	return (struct pool_places){bits->alloc, bits->pending, bits->cached, (nr + 63) / 64};
 }
 
 static inline uint64_t pool_slab_bytes(const struct shrink_pool *pool, struct pool_slab *slab)
 {
 	return (uint64_t)load_relaxed(&slab->pages) * pool->page;
+}
+
+/* What the evict callback may find in a free place: nothing that says "linked". Stored
+ * when an object ends, so that it is so already when the next one is born. */
+static inline void pool_zero_head(unsigned char *object)
+{
+	_Atomic uint64_t *head = (void *)object;
+
+	store_relaxed(&head[0], 0);
+	store_relaxed(&head[1], 0);
 }
 
 /* Bytes of an object of the slab. */
@@ -259,6 +273,30 @@ void shrink_pool_list_drop(struct shrink_pool *pool, struct pool_class *class,
 struct pool_slab *shrink_pool_list_densest(struct shrink_pool *pool, struct pool_class *class);
 /* May an empty slab of so many pages stay mapped? */
 int shrink_pool_cache_has_room(struct shrink_pool *pool, unsigned int pages);
+
+/* places.c: places in slabs. Class lock held, but where said. */
+
+/* Puts a place just taken from extent.c to use, as the class's current slab. */
+void shrink_pool_slab_begin(struct shrink_pool *pool, unsigned int index, struct pool_slab *slab,
+			    unsigned int pages);
+/* Gives the class another current slab, the densest at hand; for large objects an
+ * empty one of about @pages. NULL: there is none. */
+struct pool_slab *shrink_pool_slab_choose(struct shrink_pool *pool, unsigned int index,
+					  unsigned int pages);
+/* A place of the current slab: its offset in the pool; SIZE_MAX: it has none. */
+size_t shrink_pool_take_place(struct shrink_pool *pool, struct pool_class *class);
+/* The same for the one object of a slab of its own. */
+size_t shrink_pool_take_large(struct shrink_pool *pool, struct pool_class *class,
+			      struct pool_slab *slab);
+
+/* What is left to do for a freed object once the class lock is dropped. */
+enum pool_aftermath { AFTER_NOTHING, AFTER_MISUSE, AFTER_GIVE, AFTER_GIVE_PENDING };
+
+/* Frees the object @offset bytes into the slab, whose class is that of @tag. */
+enum pool_aftermath shrink_pool_free_locked(struct shrink_pool *pool, struct pool_slab *slab,
+					    uint32_t tag, size_t offset);
+/* The slab became FREE so. No lock held. */
+void shrink_pool_give_slab(struct shrink_pool *pool, struct pool_slab *slab, int was_pending);
 
 /* object.c */
 
