@@ -29,6 +29,16 @@ run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
 run tenants '^pressed: small [0-9]+ KiB, gold 2800 KiB, guest [1-9][0-9]* KiB$'
 run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
 
+# Loops of other libraries, where these are installed.
+for loop in libevent libuv glib sd-event; do
+	if [ -x "$top_builddir/examples/loop-$loop" ]; then
+		run loop-$loop '^freed [5-9][0-9]{2} in the loop, left 4[0-9]+$'
+	else
+		skip loop-$loop "not built in: the library is not installed"
+	fi
+	short loop-$loop.c
+done
+
 for file in tenants.c workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
 	short $file
 done

@@ -17,6 +17,9 @@ SHRINK_BEGIN_DECLS
 /** As strict:true in the configuration: a configuration error, or no source of
  *  pressure at all, makes shrink_start() fail. */
 #define SHRINK_START_STRICT 0x2u
+/** No threads: the application's event loop waits for shrink_get_fd() and calls
+ *  shrink_dispatch(), which does what they would have done. */
+#define SHRINK_START_LOOP 0x4u
 
 /**
  * shrink_prepare() - do now what shrink_start() would have to open
@@ -37,10 +40,12 @@ SHRINK_NODISCARD int shrink_prepare(void);
  * Called once per process, by the program rather than by a library, after it
  * has daemonized and dropped its privileges, and again in a child after fork().
  * Starts the threads shrink-monitor, shrink-worker and shrink-standby, which
- * block all signals. Shrinkers registered before and after take part.
+ * block all signals; with SHRINK_START_LOOP or SHRINK_START_SIMULATED none.
+ * Shrinkers registered before and after take part.
  *
  * Return: 0; -EALREADY: it is started; -EEXIST: another copy of libshrink in
- * this process is (this copy stays passive); -EINVAL: unknown flag, or strict
+ * this process is (this copy stays passive); -EINVAL: unknown flag, two that
+ * exclude each other, or strict
  * and the configuration has errors; -ENODEV: strict and no source works;
  * -ECANCELED: switched off by configuration ("off"), shrinkers stay passive;
  * -EBUSY: called from a callback, or a thread given up by shrink_stop() still
@@ -60,6 +65,33 @@ SHRINK_NODISCARD int shrink_start(unsigned int flags);
  * -ETIMEDOUT: a thread was given up.
  */
 int shrink_stop(void);
+
+/**
+ * shrink_get_fd() - what an event loop waits for in loop mode
+ *
+ * Readable (POLLIN) while there is something for shrink_dispatch() to do: level
+ * triggered, so that a loop which comes late, or a dispatch that ran out of its
+ * budget, loses nothing. Stays the same from shrink_start() to shrink_stop(), and is
+ * the library's: not to be read, not to be closed. It can be watched by poll, epoll
+ * and whatever is built on them. Any context.
+ *
+ * Return: a descriptor; -ENOTCONN: not started with SHRINK_START_LOOP.
+ */
+int shrink_get_fd(void);
+
+/**
+ * shrink_dispatch() - loop mode: look for pressure and answer it, in this thread
+ * @budget_usec: time limit of scans, looked at between batches; 0 = none
+ *
+ * Callbacks run in here. What the budget leaves over keeps shrink_get_fd()
+ * readable. Calling it too often costs a few system calls, and is harmless. Any
+ * thread, one at a time, with no lock held that callbacks take.
+ *
+ * Return: objects freed, 0 or more; -ENOTCONN: not started with
+ * SHRINK_START_LOOP; -EBUSY: another thread is in it; -EDEADLK: called from a
+ * callback.
+ */
+long shrink_dispatch(uint64_t budget_usec);
 
 /** The root group: the process itself. Never NULL, never freed. */
 struct shrink_memcg *shrink_memcg_root(void);

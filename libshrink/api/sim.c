@@ -25,7 +25,8 @@ static uint64_t settle(uint64_t *next)
 		*next = shrink_min_u64(*next, shrink_age_next());
 		if (!shrink_engine_busy())
 			break;
-		freed += shrink_engine_run_pending();
+		freed += shrink_engine_run_pending(0);
+		shrink_registry_drain(true);
 	}
 	return freed;
 }

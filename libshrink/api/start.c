@@ -10,6 +10,7 @@
 
 #include <shrink/reclaim.h>
 #include <libshrink/api/conf.h>
+#include <libshrink/api/loop.h>
 #include <libshrink/api/start.h>
 #include <libshrink/base/atfork.h>
 #include <libshrink/base/conf.h>
@@ -29,7 +30,8 @@
 #include <libshrink/source/simulated.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool running, simulated;
+static bool running, simulated, in_loop;
+static bool left_open; /* the monitor, for a dispatch that hung */
 /* Kept open over stop, for a round that was given up may still read it. */
 static int rss_fd = -1;
 
@@ -53,7 +55,8 @@ static void fork_parent(void)
 /* Passive until started again; a library is the child's to start, not ours. */
 static void fork_child(void)
 {
-	running = simulated = false;
+	running = simulated = in_loop = left_open = false;
+	shrink_loop_fork_child();
 	rss_fd = -1;
 	shrink_round_set_rss(NULL);
 	shrink_simulated_enable(0);
@@ -158,6 +161,7 @@ static int start_threads(void)
 static int start_simulated(void)
 {
 	shrink_judge_reset();
+	shrink_engine_reset(NULL);
 	shrink_gate_open();
 	return 0;
 }
@@ -175,13 +179,16 @@ static void choose_world(bool sim)
 /* Lock held. */
 static int start(unsigned int flags)
 {
-	bool sim = flags & SHRINK_START_SIMULATED;
+	bool sim = flags & SHRINK_START_SIMULATED, loop = flags & SHRINK_START_LOOP;
 	int r;
 
 	if (running)
 		return -EALREADY;
-	if (shrink_engine_hangs())
+	if (shrink_engine_hangs() || shrink_loop_hangs())
 		return -EBUSY;
+	if (left_open)
+		shrink_monitor_close();
+	left_open = false;
 	choose_world(sim);
 	r = prepare(flags & SHRINK_START_STRICT);
 	if (r < 0)
@@ -190,13 +197,14 @@ static int start(unsigned int flags)
 	if (r < 0)
 		return r;
 	shrink_manual_reset();
-	r = sim ? start_simulated() : start_threads();
+	r = sim ? start_simulated() : loop ? shrink_loop_start() : start_threads();
 	if (r < 0) {
 		shrink_os_single_release();
 		return r;
 	}
 	running = true;
 	simulated = sim;
+	in_loop = loop;
 	shrink_log_quiet(1);
 	return 0;
 }
@@ -205,7 +213,8 @@ int shrink_start(unsigned int flags)
 {
 	int r;
 
-	if (flags & ~(SHRINK_START_SIMULATED | SHRINK_START_STRICT))
+	if (flags & ~(SHRINK_START_SIMULATED | SHRINK_START_STRICT | SHRINK_START_LOOP) ||
+	    (flags & SHRINK_START_SIMULATED && flags & SHRINK_START_LOOP))
 		return -EINVAL;
 	if (shrink_context.depth)
 		return -EBUSY;
@@ -225,16 +234,20 @@ static int stop(void)
 	uint64_t usec = SHRINK_TUN(stop_wait) * 1000;
 	int r = 0;
 
-	if (!simulated)
+	if (!simulated && !in_loop)
 		shrink_monitor_stop();
 	shrink_gate_close(usec);
-	if (!simulated)
+	if (in_loop)
+		r = shrink_loop_stop(usec);
+	else if (!simulated)
 		r = shrink_engine_stop(usec);
-	shrink_monitor_close();
+	left_open = in_loop && r < 0;
+	if (!left_open)
+		shrink_monitor_close();
 	shrink_level_reset();
 	shrink_owner_expire(0, true);
 	choose_world(false);
-	running = simulated = false;
+	running = simulated = in_loop = false;
 	shrink_os_single_release();
 	shrink_log_quiet(0);
 	shrink_registry_drain(false);
@@ -248,7 +261,7 @@ int shrink_stop(void)
 {
 	int r;
 
-	if (shrink_context.depth)
+	if (shrink_context.depth || shrink_loop_inside())
 		return -EBUSY;
 	pthread_mutex_lock(&lock);
 	r = running ? stop() : -EALREADY;

@@ -42,7 +42,7 @@ int shrink_os_path(char *buf, size_t size, const char *path)
 }
 
 /* Remembers @fd, or passes the negative errno of its opening on. */
-static int own(int fd)
+int shrink_os_fd_own(int fd)
 {
 	struct stat st;
 	unsigned int i;
@@ -68,17 +68,17 @@ int shrink_os_open(const char *path, int flags)
 	char full[4352];
 	int r = shrink_os_path(full, sizeof(full), path);
 
-	return r < 0 ? r : own(open(full, flags | O_CLOEXEC | O_NOCTTY));
+	return r < 0 ? r : shrink_os_fd_own(open(full, flags | O_CLOEXEC | O_NOCTTY));
 }
 
 int shrink_os_eventfd(int initial)
 {
-	return own(eventfd((unsigned int)initial, EFD_CLOEXEC | EFD_NONBLOCK));
+	return shrink_os_fd_own(eventfd((unsigned int)initial, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 int shrink_os_epoll(void)
 {
-	return own(epoll_create1(EPOLL_CLOEXEC));
+	return shrink_os_fd_own(epoll_create1(EPOLL_CLOEXEC));
 }
 
 void shrink_os_close(int fd)

@@ -20,6 +20,8 @@ int shrink_os_path(char *buf, size_t size, const char *path);
 int shrink_os_open(const char *path, int flags);
 int shrink_os_eventfd(int semaphore_initial);
 int shrink_os_epoll(void);
+/* Remembers what another file of this folder has opened; -1 stands for errno. */
+int shrink_os_fd_own(int fd);
 /* Closes and forgets; -1 is fine. */
 void shrink_os_close(int fd);
 

@@ -25,8 +25,14 @@ bool shrink_engine_hangs(void);
 /* Adds to the goal that waits to be run: the larger, the more urgent of each. Any
  * thread; neither allocates nor blocks for long. */
 void shrink_engine_post(const struct shrink_goal *goal);
-/* Runs what waits in the calling thread (simulation). Objects freed. */
-uint64_t shrink_engine_run_pending(void);
+/* Without threads (simulation, the application's loop): no goal waits, nothing is
+ * backed off, @posted is called after each post, with no lock held. */
+void shrink_engine_reset(void (*posted)(void));
+/* Runs a goal that waits in the calling thread, until @deadline (0 = its own).
+ * Objects freed. */
+uint64_t shrink_engine_run_pending(uint64_t deadline);
+/* The standby's work, here. */
+void shrink_engine_run_chore(void);
 bool shrink_engine_busy(void);
 
 /* Monitor, on every turn: is the leader stuck? @now on the real clock. */

@@ -20,6 +20,7 @@
 #include <libshrink/source/source.h>
 
 #define WAKE_DATA UINT64_MAX
+#define ATTACHED_DATA (UINT64_MAX - 1)
 #define EVENTS_MAX 32
 
 /* Strongest first: the order in which shrink_sources() lists them. */
@@ -52,7 +53,7 @@ static void set_state(struct shrink_source *src, enum shrink_source_state state)
 	shrink_source_unlock();
 }
 
-static void wake(void)
+void shrink_monitor_wake(void)
 {
 	int fd = atomic_load_explicit(&wake_fd, memory_order_relaxed);
 
@@ -201,6 +202,8 @@ static void take_events(const struct epoll_event *events, int n, uint64_t now,
 			shrink_os_drain(atomic_load_explicit(&wake_fd, memory_order_relaxed));
 			continue;
 		}
+		if (data == ATTACHED_DATA)
+			continue;
 		src = &sources[data >> 8];
 		if (src->state != SHRINK_SOURCE_LIVE || (int)(data & 0xff) >= src->nr_fds)
 			continue;
@@ -238,7 +241,7 @@ static void run_chores(void)
 		src->next_sample = 0;
 		__atomic_store_n(&src->chore_due, 0, __ATOMIC_RELEASE);
 	}
-	wake();
+	shrink_monitor_wake();
 }
 
 static uint64_t next_due(uint64_t now)
@@ -294,6 +297,26 @@ uint64_t shrink_monitor_turn(void)
 	return turn(events, n < 0 ? 0 : n);
 }
 
+int shrink_monitor_attach(int fd)
+{
+	int r = shrink_os_epoll_add(epoll_fd, fd, EPOLLIN, ATTACHED_DATA);
+
+	return r < 0 ? r : epoll_fd;
+}
+
+/* Somebody has found our epoll ready, and nothing in it is: polling takes a PSI
+ * trigger's event, and it was not us who polled. The totals say what it was. */
+uint64_t shrink_monitor_turn_polled(void)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = shrink_os_epoll_wait(epoll_fd, events, EVENTS_MAX, 0);
+
+	for (size_t i = 0; n <= 0 && i < SOURCES; i++)
+		if (sources[i].nr_fds && !chore_runs(&sources[i]))
+			sources[i].next_sample = 0;
+	return turn(events, n < 0 ? 0 : n);
+}
+
 static void *monitor(void *arg)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -325,14 +348,14 @@ int shrink_monitor_start(void)
 	atomic_store(&quit, 0);
 	atomic_store(&again, 1);
 	shrink_judge_reset();
-	shrink_engine_on_done(wake);
+	shrink_engine_on_done(shrink_monitor_wake);
 	return shrink_os_thread_create(&thread, "shrink-monitor", monitor, NULL);
 }
 
 void shrink_monitor_stop(void)
 {
 	atomic_store_explicit(&quit, 1, memory_order_release);
-	wake();
+	shrink_monitor_wake();
 	pthread_join(thread, NULL);
 }
 

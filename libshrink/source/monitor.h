@@ -30,6 +30,12 @@ void shrink_monitor_stop(void);
 /* One turn in the calling thread: what is due now (simulation). Returns the clock at
  * which the next is due. */
 uint64_t shrink_monitor_turn(void);
+/* Where an outer loop waits for the monitor's epoll: watches @fd too, and returns the
+ * epoll. The turn after it was found ready. */
+int shrink_monitor_attach(int fd);
+uint64_t shrink_monitor_turn_polled(void);
+/* Look at the gauges soon. Any thread. */
+void shrink_monitor_wake(void);
 
 int shrink_monitor_sources(struct shrink_source_info *ret_infos, unsigned int max, size_t size);
 
