@@ -49,8 +49,8 @@ build()
 		return 1
 	fi
 	# shellcheck disable=SC2086 # lists of words
-	"$CC" $flags $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
-		"$CC" -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" $deps \
+	$CC $flags $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
+		$CC -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" $deps \
 			-ldl -o "$tmp/twin" >>"$tmp/out" 2>&1
 }
 

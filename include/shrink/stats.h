@@ -47,6 +47,30 @@ struct shrink_stats {
  */
 int shrink_stats(struct shrink_stats *ret_stats, size_t size);
 
+/** The release stage: which allocator it found, and what it learned of it. */
+struct shrink_release_info {
+	char allocator[16];      /**< glibc, jemalloc, tcmalloc, mimalloc; unknown: register
+				  *   it, see shrink_release_register() */
+	char owner[256];         /**< file of the object that has malloc; "" = not known */
+	uint64_t runs;           /**< stages in which something was released */
+	uint64_t left_out_yield; /**< stages in which too little was expected of it */
+	uint64_t left_out_stall; /**< in which it would have taken too long */
+	uint64_t usec_max;       /**< longest stage */
+	uint64_t usec_per_gib;   /**< expected stall, of what a release has to look at */
+	uint32_t yield_percent;  /**< comes back of what the allocator's statistics
+				  *   promise: a moving average */
+	uint32_t registered;     /**< calls of shrink_release_register() */
+};
+
+/**
+ * shrink_release_info() - the release stage
+ * @size: sizeof(*ret_info) as the caller knows it
+ *
+ * The allocator is looked for by shrink_prepare(); before it is "unknown". Any
+ * context. Return: 0; -EINVAL.
+ */
+int shrink_release_info(struct shrink_release_info *ret_info, size_t size);
+
 /** One shrinker at one node. */
 struct shrinker_stats {
 	uint64_t counts;          /**< calls of count_objects */

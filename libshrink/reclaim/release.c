@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-#include <dlfcn.h>
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <shrink/reclaim.h>
+#include <shrink/stats.h>
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/os/clock.h>
+#include <libshrink/reclaim/allocator.h>
+#include <libshrink/reclaim/release-learn.h>
 #include <libshrink/reclaim/release.h>
 
 #define RELEASERS 8
-#define JEMALLOC_ARENAS_ALL 4096
 
 struct releaser {
 	char name[32];
@@ -27,13 +26,18 @@ static struct releaser releasers[RELEASERS];
 static _Atomic unsigned int nr_releasers;
 static pthread_mutex_t release_lock = PTHREAD_MUTEX_INITIALIZER; /* registering */
 
-static enum { ALLOC_UNKNOWN, ALLOC_GLIBC, ALLOC_JEMALLOC } allocator;
-static int (*jemalloc_ctl)(const char *, void *, size_t *, void *, size_t);
+static const struct shrink_allocator *allocator; /* that owns malloc; NULL = unknown */
+static const char *owner_path = "";
 
-static _Atomic uint64_t runs, usec_max;
-static _Atomic uint64_t usec_per_gib;      /* of the heap: what trims have taken */
-static _Atomic unsigned int bad_yields;    /* in a row */
-static _Atomic uint64_t skip;              /* stages to leave out */
+/* Several threads may reclaim at once (direct reclaim): they must not release at once
+ * too, and what is learned is one's own while the stage is. Never waited for. */
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+static struct shrink_release_learned learned = {.yield = SHRINK_RELEASE_YIELD_ALL};
+static uint64_t promised; /* by the allocator in the stage that runs; 0 = it was left out */
+
+static _Atomic uint64_t runs, usec_max, left_out_yield, left_out_stall;
+/* copies for those who only look */
+static _Atomic uint64_t seen_pace, seen_yield = SHRINK_RELEASE_YIELD_ALL;
 
 int shrink_release_register(const char *name, uint64_t (*predict)(void *arg),
 			    uint64_t (*release)(void *arg, uint64_t want), void *arg)
@@ -62,71 +66,20 @@ int shrink_release_register(const char *name, uint64_t (*predict)(void *arg),
 
 void shrink_release_prepare(void)
 {
-	void *owner = dlsym(RTLD_DEFAULT, "malloc");
-	Dl_info info;
-
-	/* ISO C has no cast from object to function pointer; POSIX has dlsym */
-	*(void **)&jemalloc_ctl = dlsym(RTLD_DEFAULT, "mallctl");
-	allocator = ALLOC_UNKNOWN;
-	if (jemalloc_ctl)
-		allocator = ALLOC_JEMALLOC;
-	else if (owner && dladdr(owner, &info) && info.dli_fname &&
-		 strstr(info.dli_fname, "libc.so"))
-		allocator = ALLOC_GLIBC;
+	allocator = shrink_allocator_find(&owner_path);
+	/* nothing runs now; in a forked child the stage may have been another thread's */
+	atomic_flag_clear(&busy);
 }
 
-const char *shrink_release_allocator(void)
+static void count(_Atomic uint64_t *counter)
 {
-	return allocator == ALLOC_GLIBC	     ? "glibc"
-	       : allocator == ALLOC_JEMALLOC ? "jemalloc"
-					     : "unknown";
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/*
- * The expected stall, from the pace of trims so far and the heap's size now. A
- * trim left out makes the next more likely: one that was slow only because the
- * machine was busy must not be the last there ever was.
- */
-static int trim_is_affordable(size_t heap)
+static void publish_learned(void)
 {
-	uint64_t pace = atomic_load_explicit(&usec_per_gib, memory_order_relaxed);
-
-	if (shrink_mul_div(pace, heap, 1ULL << 30) <= SHRINK_TUN(release_stall))
-		return 1;
-	atomic_store_explicit(&usec_per_gib, pace - pace / 4, memory_order_relaxed);
-	return 0;
-}
-
-static void learn_pace(uint64_t usec, size_t heap)
-{
-	uint64_t pace = atomic_load_explicit(&usec_per_gib, memory_order_relaxed);
-	uint64_t now = shrink_mul_div(usec, 1ULL << 30, heap + 1);
-
-	atomic_store_explicit(&usec_per_gib, pace ? pace / 2 + now / 2 : now, memory_order_relaxed);
-}
-
-static int release_glibc(uint64_t freed)
-{
-	struct mallinfo2 info = mallinfo2();
-	uint64_t begin, usec;
-
-	/* What is free in the heap bounds what a trim can give back */
-	if (shrink_mul_div(freed, SHRINK_TUN(min_yield), 100) > info.fordblks ||
-	    !trim_is_affordable(info.arena))
-		return 0;
-	begin = shrink_os_clock_real();
-	malloc_trim(0);
-	usec = (shrink_os_clock_real() - begin) / NSEC_PER_USEC;
-	learn_pace(usec, info.arena);
-	return 1;
-}
-
-static int release_jemalloc(void)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "arena.%d.purge", JEMALLOC_ARENAS_ALL);
-	return !jemalloc_ctl(name, NULL, NULL, NULL, 0);
+	atomic_store_explicit(&seen_pace, learned.usec_per_gib, memory_order_relaxed);
+	atomic_store_explicit(&seen_yield, learned.yield, memory_order_relaxed);
 }
 
 static int release_registered(uint64_t freed, uint64_t want)
@@ -145,17 +98,43 @@ static int release_registered(uint64_t freed, uint64_t want)
 	return ran;
 }
 
-static int release_allocator(uint64_t freed)
+/* What an allocator that tells nothing is taken to promise: all that was freed. */
+static uint64_t or_freed(uint64_t bytes, uint64_t freed)
 {
-	uint64_t left = atomic_load_explicit(&skip, memory_order_relaxed);
+	return bytes == SHRINK_ALLOCATOR_UNKNOWN ? freed : bytes;
+}
 
-	if (left) {
-		atomic_store_explicit(&skip, left - 1, memory_order_relaxed);
+static int release_allocator(uint64_t freed, uint64_t want)
+{
+	struct shrink_allocator_view view;
+	uint64_t begin, promise, walks, stall = SHRINK_TUN(release_stall);
+
+	promised = 0;
+	if (!allocator)
+		return 0;
+	/* looking costs as well: not while stages are left out anyway */
+	if (learned.skip) {
+		shrink_release_worth(&learned, 0, freed, 0);
+		count(&left_out_yield);
 		return 0;
 	}
-	if (allocator == ALLOC_GLIBC)
-		return release_glibc(freed);
-	return allocator == ALLOC_JEMALLOC && release_jemalloc();
+	allocator->look(&view);
+	promise = shrink_min_u64(or_freed(view.gives, freed), freed);
+	walks = or_freed(view.walks, freed);
+	if (!shrink_release_worth(&learned, promise, freed, SHRINK_TUN(min_yield))) {
+		count(&left_out_yield);
+		return 0;
+	}
+	if (!shrink_release_affordable(&learned, walks, stall)) {
+		count(&left_out_stall);
+		return 0;
+	}
+	promised = promise;
+	begin = shrink_os_clock_real();
+	allocator->release(shrink_max_u64(want, freed), stall);
+	shrink_release_learn_pace(&learned, walks,
+				  (shrink_os_clock_real() - begin) / NSEC_PER_USEC);
+	return 1;
 }
 
 int shrink_release_run(uint64_t freed, uint64_t want)
@@ -163,30 +142,30 @@ int shrink_release_run(uint64_t freed, uint64_t want)
 	uint64_t begin = shrink_os_clock_real(), usec;
 	int ran;
 
-	if (!SHRINK_TUN(release) || !freed)
+	if (!SHRINK_TUN(release) || !freed || atomic_flag_test_and_set(&busy))
 		return 0;
 	ran = release_registered(freed, want);
-	ran |= release_allocator(freed);
-	if (!ran)
+	ran |= release_allocator(freed, want);
+	publish_learned();
+	if (!ran) {
+		atomic_flag_clear(&busy);
 		return 0;
+	}
 	usec = (shrink_os_clock_real() - begin) / NSEC_PER_USEC;
-	atomic_fetch_add_explicit(&runs, 1, memory_order_relaxed);
+	count(&runs);
 	if (usec > atomic_load_explicit(&usec_max, memory_order_relaxed))
 		atomic_store_explicit(&usec_max, usec, memory_order_relaxed);
-	return 1;
+	return 1; /* and shrink_release_judge() comes next, on this thread */
 }
 
-/* After each bad yield in a row twice as many stages are left out as before. */
 void shrink_release_judge(uint64_t freed, uint64_t returned)
 {
-	unsigned int bad;
+	bool good = returned >= shrink_mul_div(freed, SHRINK_TUN(min_yield), 100);
 
-	if (returned >= shrink_mul_div(freed, SHRINK_TUN(min_yield), 100)) {
-		atomic_store_explicit(&bad_yields, 0, memory_order_relaxed);
-		return;
-	}
-	bad = atomic_fetch_add_explicit(&bad_yields, 1, memory_order_relaxed);
-	atomic_store_explicit(&skip, 1ULL << (bad < 10 ? bad : 10), memory_order_relaxed);
+	if (promised)
+		shrink_release_learn_yield(&learned, promised, returned, good);
+	publish_learned();
+	atomic_flag_clear(&busy);
 }
 
 struct shrink_release_stats shrink_release_stats(void)
@@ -194,5 +173,32 @@ struct shrink_release_stats shrink_release_stats(void)
 	return (struct shrink_release_stats){
 		.runs = atomic_load_explicit(&runs, memory_order_relaxed),
 		.usec_max = atomic_load_explicit(&usec_max, memory_order_relaxed),
+		.left_out_yield = atomic_load_explicit(&left_out_yield, memory_order_relaxed),
+		.left_out_stall = atomic_load_explicit(&left_out_stall, memory_order_relaxed),
 	};
+}
+
+int shrink_release_info(struct shrink_release_info *ret_info, size_t size)
+{
+	struct shrink_release_stats stats = shrink_release_stats();
+	struct shrink_release_info info = {
+		.runs = stats.runs,
+		.left_out_yield = stats.left_out_yield,
+		.left_out_stall = stats.left_out_stall,
+		.usec_max = stats.usec_max,
+		.usec_per_gib = atomic_load_explicit(&seen_pace, memory_order_relaxed),
+		.yield_percent =
+			(uint32_t)(atomic_load_explicit(&seen_yield, memory_order_relaxed) * 100 /
+				   SHRINK_RELEASE_YIELD_ALL),
+		.registered = atomic_load_explicit(&nr_releasers, memory_order_relaxed),
+	};
+
+	if (!ret_info || !size)
+		return -EINVAL;
+	snprintf(info.allocator, sizeof(info.allocator), "%s",
+		 allocator ? allocator->name : "unknown");
+	snprintf(info.owner, sizeof(info.owner), "%s", owner_path);
+	memset(ret_info, 0, size);
+	memcpy(ret_info, &info, size < sizeof(info) ? size : sizeof(info));
+	return 0;
 }

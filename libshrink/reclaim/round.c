@@ -177,8 +177,10 @@ static void release_stage(struct round *r)
 
 	if (freed) {
 		before = rss_now();
+		/* where RSS cannot be read nothing is held against the allocator */
 		if (shrink_release_run(freed, missing(r, false)))
-			shrink_release_judge(freed, shrink_sub_u64(before, rss_now()));
+			shrink_release_judge(
+				freed, before ? shrink_sub_u64(before, rss_now()) : freed);
 	}
 	set_marks(r);
 }
