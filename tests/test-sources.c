@@ -338,7 +338,7 @@ static void test_psi(void)
 
 	begin_v1();
 	ASSERT_INT(open_source(&shrink_source_psi), 0);
-	ASSERT_INT(src.nr_fds, 2); /* a plain file takes any trigger */
+	ASSERT_INT(src.nr_fds, 3); /* a plain file takes any trigger */
 	stalled(OWN, 5000000, 4000000);
 	sig = sample(0); /* what was before is nobody's fault */
 	ASSERT_INT(sig.stall, 0);

@@ -12,6 +12,7 @@
 #include <libshrink/reclaim/level.h>
 #include <libshrink/reclaim/release.h>
 #include <libshrink/source/monitor.h>
+#include <libshrink/source/sources.h>
 
 static uint64_t get(const _Atomic uint64_t *counter)
 {
@@ -111,5 +112,5 @@ int shrink_sources(struct shrink_source_info *ret_infos, unsigned int max, size_
 {
 	if ((!ret_infos && max) || !size)
 		return -EINVAL;
-	return shrink_monitor_sources(ret_infos, max, size);
+	return shrink_sources_list(ret_infos, max, size);
 }

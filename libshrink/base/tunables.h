@@ -75,8 +75,13 @@
 	SHRINK_WORD(psi, "off|on", 1, START, "source: pressure stall information, own group")      \
 	SHRINK_NUM(psi_stall, "usec", 100000, 1000, 10000000, START,                               \
 		   "stall within psi_window that counts as pressure")                              \
-	SHRINK_NUM(psi_window, "usec", 1000000, 500000, 10000000, START,                           \
-		   "window of psi_stall; 2 s without the privilege for shorter ones")              \
+	SHRINK_NUM(psi_window, "usec", 1000000, 50000, 10000000, START,                            \
+		   "window of psi_stall; the trigger's is 2 s or a multiple without privilege")    \
+	SHRINK_TEXT(psi_triggers, 256, START,                                                      \
+		    "thresholds in place of psi_stall, in the kernel's notation with a level: "    \
+		    "\"some 70000 1000000 low; full 700000 1000000 critical\"")                    \
+	SHRINK_WORD(systemd, "off|on", 1, START,                                                   \
+		    "source: what the service manager says in MEMORY_PRESSURE_WATCH")              \
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
 	SHRINK_WORD(age, "off|on", 0, NOW,                                                         \
 		    "on: objects of caches that can age go when they were idle for long, "         \

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,7 +69,17 @@ int shrink_os_open(const char *path, int flags)
 	char full[4352];
 	int r = shrink_os_path(full, sizeof(full), path);
 
-	return r < 0 ? r : shrink_os_fd_own(open(full, flags | O_CLOEXEC | O_NOCTTY));
+	return r < 0 ? r : shrink_os_open_real(full, flags);
+}
+
+int shrink_os_open_real(const char *path, int flags)
+{
+	return shrink_os_fd_own(open(path, flags | O_CLOEXEC | O_NOCTTY));
+}
+
+int shrink_os_socket_unix(void)
+{
+	return shrink_os_fd_own(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 int shrink_os_eventfd(int initial)

@@ -18,6 +18,10 @@ int shrink_os_path(char *buf, size_t size, const char *path);
 
 /* All return a descriptor, or a negative errno. @path is below the sysroot. */
 int shrink_os_open(const char *path, int flags);
+/* The same with a path as it is. */
+int shrink_os_open_real(const char *path, int flags);
+/* AF_UNIX, stream, not connected, non-blocking. */
+int shrink_os_socket_unix(void);
 int shrink_os_eventfd(int semaphore_initial);
 int shrink_os_epoll(void);
 /* Remembers what another file of this folder has opened; -1 stands for errno. */

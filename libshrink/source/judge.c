@@ -53,8 +53,10 @@ void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *
 	into->hint |= from->hint;
 	into->manual |= from->manual;
 	into->bytes = shrink_add_u64(into->bytes, from->bytes);
-	if (from->stall && (!into->stall || from->priority < into->priority))
+	if (from->stall && (!into->stall || from->priority < into->priority)) {
 		into->priority = from->priority;
+		into->source = from->source;
+	}
 	if (from->stall > into->stall)
 		into->stall = from->stall;
 }
@@ -121,7 +123,7 @@ static void answer_stall(uint64_t now, const struct shrink_signal *sig,
 		return;
 	if (!sig->bytes)
 		goal.priority = next_stall_priority(now, sig->priority);
-	post(&goal, now, sig->manual ? "manual" : "stall");
+	post(&goal, now, sig->source ? sig->source : "stall");
 }
 
 static enum shrink_level graver(enum shrink_level a, enum shrink_level b)

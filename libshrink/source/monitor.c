@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* The monitor's thread, and the ladder of sources it waits for. */
-#include <errno.h>
+/* The monitor's thread. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,28 +15,13 @@
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/monitor.h>
-#include <libshrink/source/simulated.h>
 #include <libshrink/source/source.h>
+#include <libshrink/source/sources.h>
 
 #define WAKE_DATA UINT64_MAX
 #define ATTACHED_DATA (UINT64_MAX - 1)
 #define EVENTS_MAX 32
 
-/* Strongest first: the order in which shrink_sources() lists them. */
-static const struct shrink_source_ops *const ladder[] = {
-	&shrink_source_usage,
-	&shrink_source_thresholds,
-	&shrink_source_events,
-	&shrink_source_psi,
-	&shrink_source_memavailable,
-	&shrink_source_rss,
-	&shrink_source_manual,
-	&shrink_source_simulated,
-};
-#define SOURCES SHRINK_ARRAY_SIZE(ladder)
-
-static struct shrink_cgroup cgroup;
-static struct shrink_source sources[SOURCES];
 static bool opened;
 static int epoll_fd = -1;
 static _Atomic int wake_fd = -1;
@@ -45,13 +29,6 @@ static pthread_t thread;
 static _Atomic int quit;
 static _Atomic int again; /* look at the gauges now, somebody said */
 static _Atomic uint64_t nr_events, nr_samples;
-
-static void set_state(struct shrink_source *src, enum shrink_source_state state)
-{
-	shrink_source_lock();
-	src->state = state;
-	shrink_source_unlock();
-}
 
 void shrink_monitor_wake(void)
 {
@@ -62,71 +39,12 @@ void shrink_monitor_wake(void)
 		shrink_os_notify(fd);
 }
 
-static int watch_fds(struct shrink_source *src)
-{
-	uint64_t index = (uint64_t)(src - sources);
-
-	src->fds_changed = 0;
-	for (int i = 0; i < src->nr_fds && epoll_fd >= 0; i++) {
-		uint32_t events = src->epoll[i] ? src->epoll[i] : EPOLLIN;
-		int r = shrink_os_epoll_add(epoll_fd, src->fd[i], events, index << 8 | (uint64_t)i);
-
-		if (r < 0)
-			return shrink_source_fail(src, r, "cannot be waited for: %s", strerror(-r));
-	}
-	return 0;
-}
-
-/* The next one goes on (G9). */
-static void give_up(struct shrink_source *src, int err)
-{
-	if (src->gauge)
-		shrink_gauges_drop(src->gauge);
-	src->ops->close(src);
-	src->nr_fds = 0;
-	src->next_sample = UINT64_MAX;
-	set_state(src, SHRINK_SOURCE_FAILED);
-	shrink_warn("source %s has failed (%s): %s; the others go on", src->ops->name,
-		    strerror(-err), src->reason);
-}
-
-static void open_one(struct shrink_source *src, const struct shrink_source_ops *ops)
-{
-	int r;
-
-	memset(src, 0, sizeof(*src));
-	src->ops = ops;
-	src->cgroup = &cgroup;
-	src->next_sample = UINT64_MAX;
-	/* In simulation there is no other source: the test is the whole system */
-	if (shrink_simulated() && ops != &shrink_source_simulated && ops != &shrink_source_manual)
-		r = shrink_source_fail(src, -ECANCELED, "started simulated");
-	else
-		r = ops->open(src);
-	if (!r && src->gauge)
-		r = shrink_gauges_add(src->gauge);
-	if (!r)
-		set_state(src, SHRINK_SOURCE_LIVE);
-	else
-		set_state(src, r == -ECANCELED ? SHRINK_SOURCE_OFF : SHRINK_SOURCE_UNSUPPORTED);
-}
-
-static int nr_live(void)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < SOURCES; i++)
-		n += sources[i].state == SHRINK_SOURCE_LIVE &&
-		     sources[i].ops != &shrink_source_manual;
-	return n;
-}
-
 int shrink_monitor_open(void)
 {
 	int r;
 
 	if (opened)
-		return nr_live();
+		return shrink_sources_nr_live();
 	r = shrink_os_epoll();
 	if (r < 0)
 		return r;
@@ -140,30 +58,17 @@ int shrink_monitor_open(void)
 	atomic_store(&wake_fd, r);
 	shrink_os_epoll_add(epoll_fd, r, EPOLLIN, WAKE_DATA);
 	shrink_gauges_reset();
-	memset(&cgroup, 0, sizeof(cgroup));
-	if (!shrink_simulated())
-		shrink_os_cgroup_open(&cgroup);
-	for (size_t i = 0; i < SOURCES; i++) {
-		open_one(&sources[i], ladder[i]);
-		if (sources[i].state == SHRINK_SOURCE_LIVE && watch_fds(&sources[i]) < 0)
-			give_up(&sources[i], -EIO);
-	}
+	shrink_sources_open(epoll_fd);
 	opened = true;
-	return nr_live();
+	return shrink_sources_nr_live();
 }
 
 void shrink_monitor_close(void)
 {
 	if (!opened)
 		return;
-	for (size_t i = 0; i < SOURCES; i++) {
-		if (sources[i].state == SHRINK_SOURCE_LIVE)
-			sources[i].ops->close(&sources[i]);
-		set_state(&sources[i], SHRINK_SOURCE_OFF);
-		shrink_source_fail(&sources[i], 0, "not started");
-	}
+	shrink_sources_close();
 	shrink_gauges_reset();
-	shrink_os_cgroup_close(&cgroup);
 	shrink_os_close(atomic_exchange(&wake_fd, -1));
 	shrink_os_close(epoll_fd);
 	epoll_fd = -1;
@@ -171,16 +76,20 @@ void shrink_monitor_close(void)
 }
 
 /* After each call of a source. */
-static void judge_source(struct shrink_source *src, int r, const struct shrink_signal *sig,
+static void judge_source(struct shrink_source *src, int r, struct shrink_signal *sig,
 			 struct shrink_signal *all)
 {
-	if (r < 0 || (src->fds_changed && watch_fds(src) < 0)) {
-		give_up(src, r < 0 ? r : -EIO);
+	if (!shrink_sources_settle(src, r)) {
 		all->recheck = 1;
 		return;
 	}
 	if (sig->recheck || sig->stall || sig->hint || sig->bytes)
 		__atomic_fetch_add(&src->events, 1, __ATOMIC_RELAXED);
+	sig->source = src->ops->name;
+	if (src->muted && sig->stall) {
+		sig->hint = 1;
+		sig->stall = SHRINK_LEVEL_NORMAL;
+	}
 	shrink_judge_merge(all, sig);
 }
 
@@ -204,7 +113,7 @@ static void take_events(const struct epoll_event *events, int n, uint64_t now,
 		}
 		if (data == ATTACHED_DATA)
 			continue;
-		src = &sources[data >> 8];
+		src = shrink_sources_at(data >> 8);
 		if (src->state != SHRINK_SOURCE_LIVE || (int)(data & 0xff) >= src->nr_fds)
 			continue;
 		judge_source(src,
@@ -215,8 +124,8 @@ static void take_events(const struct epoll_event *events, int n, uint64_t now,
 
 static void take_samples(uint64_t now, struct shrink_signal *all)
 {
-	for (size_t i = 0; i < SOURCES; i++) {
-		struct shrink_source *src = &sources[i];
+	for (size_t i = 0; i < shrink_sources_nr(); i++) {
+		struct shrink_source *src = shrink_sources_at(i);
 		struct shrink_signal sig = {0};
 
 		/* a chore writes next_sample: looked at only once it has ended */
@@ -230,8 +139,8 @@ static void take_samples(uint64_t now, struct shrink_signal *all)
 /* On the standby thread. The source is left alone by the monitor meanwhile. */
 static void run_chores(void)
 {
-	for (size_t i = 0; i < SOURCES; i++) {
-		struct shrink_source *src = &sources[i];
+	for (size_t i = 0; i < shrink_sources_nr(); i++) {
+		struct shrink_source *src = shrink_sources_at(i);
 
 		if (!src->ops->chore || !chore_runs(src))
 			continue;
@@ -249,8 +158,8 @@ static uint64_t next_due(uint64_t now)
 	uint64_t next = shrink_judge_next(now);
 	bool chores = false;
 
-	for (size_t i = 0; i < SOURCES; i++) {
-		struct shrink_source *src = &sources[i];
+	for (size_t i = 0; i < shrink_sources_nr(); i++) {
+		struct shrink_source *src = shrink_sources_at(i);
 
 		if (src->state != SHRINK_SOURCE_LIVE)
 			continue;
@@ -266,10 +175,12 @@ static uint64_t next_due(uint64_t now)
 
 static bool edge_is_watched(void)
 {
-	for (size_t i = 0; i < SOURCES; i++)
-		if (sources[i].ops == &shrink_source_thresholds)
-			return sources[i].state == SHRINK_SOURCE_LIVE && sources[i].nr_fds &&
-			       !chore_runs(&sources[i]);
+	for (size_t i = 0; i < shrink_sources_nr(); i++) {
+		struct shrink_source *src = shrink_sources_at(i);
+
+		if (src->ops == &shrink_source_thresholds)
+			return src->state == SHRINK_SOURCE_LIVE && src->nr_fds && !chore_runs(src);
+	}
 	return false;
 }
 
@@ -311,9 +222,12 @@ uint64_t shrink_monitor_turn_polled(void)
 	struct epoll_event events[EVENTS_MAX];
 	int n = shrink_os_epoll_wait(epoll_fd, events, EVENTS_MAX, 0);
 
-	for (size_t i = 0; n <= 0 && i < SOURCES; i++)
-		if (sources[i].nr_fds && !chore_runs(&sources[i]))
-			sources[i].next_sample = 0;
+	for (size_t i = 0; n <= 0 && i < shrink_sources_nr(); i++) {
+		struct shrink_source *src = shrink_sources_at(i);
+
+		if (src->nr_fds && !chore_runs(src))
+			src->next_sample = 0;
+	}
 	return turn(events, n < 0 ? 0 : n);
 }
 
@@ -359,28 +273,6 @@ void shrink_monitor_stop(void)
 	pthread_join(thread, NULL);
 }
 
-int shrink_monitor_sources(struct shrink_source_info *ret_infos, unsigned int max, size_t size)
-{
-	static const char *const states[] = {"off", "live", "unsupported", "failed"};
-	char *out = (char *)ret_infos;
-	unsigned int n;
-
-	shrink_source_lock();
-	for (n = 0; n < max && n < SOURCES; n++, out += size) {
-		struct shrink_source_info info = {
-			.events = __atomic_load_n(&sources[n].events, __ATOMIC_RELAXED),
-		};
-
-		strncpy(info.name, ladder[n]->name, sizeof(info.name) - 1);
-		strncpy(info.state, states[sources[n].state], sizeof(info.state) - 1);
-		memcpy(info.reason, sources[n].reason, sizeof(info.reason));
-		memset(out, 0, size);
-		memcpy(out, &info, size < sizeof(info) ? size : sizeof(info));
-	}
-	shrink_source_unlock();
-	return (int)n;
-}
-
 struct shrink_monitor_stats shrink_monitor_stats(void)
 {
 	return (struct shrink_monitor_stats){
@@ -403,8 +295,7 @@ void shrink_monitor_fork_parent(void)
  * afresh. Sources' own static state is open()'s to reset. */
 void shrink_monitor_fork_child(void)
 {
-	memset(sources, 0, sizeof(sources));
-	memset(&cgroup, 0, sizeof(cgroup));
+	shrink_sources_forget();
 	shrink_gauges_reset();
 	epoll_fd = -1;
 	atomic_store(&wake_fd, -1);

@@ -37,8 +37,6 @@ uint64_t shrink_monitor_turn_polled(void);
 /* Look at the gauges soon. Any thread. */
 void shrink_monitor_wake(void);
 
-int shrink_monitor_sources(struct shrink_source_info *ret_infos, unsigned int max, size_t size);
-
 struct shrink_monitor_stats {
 	uint64_t events, samples;
 };

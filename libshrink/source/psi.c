@@ -9,6 +9,9 @@
  * was set. Therefore total= decides always: it is sampled slowly while it stands
  * still, quickly while it grows, and at once when a trigger fires.
  *
+ * Thresholds, of some and of full, each with its window and the level it means, are
+ * all watched: a trigger for each where one can be had, and each against total=.
+ *
  * The machine's file is about strangers. Where our group has none (or is the top,
  * which shows the same numbers), it only makes the monitor look at the gauges more
  * often (G7).
@@ -21,33 +24,33 @@
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/source/source.h>
 #include <libshrink/source/stall.h>
+#include <libshrink/source/trigger.h>
 
 #define MACHINE_FILE "/proc/pressure/memory"
-/* Windows anybody may use are multiples of this. */
-#define FREE_WINDOW_USEC 2000000ULL
-#define WINDOW_MAX_USEC 10000000ULL
-/* "full" of a group with one runnable thread is the same as "some", so it has to
- * be much more before it means what it says. */
-#define FULL_FACTOR 4
-#define FULL_PRIORITY 6
+/* Where to start for a critical stall. */
+#define CRITICAL_PRIORITY 6
+
+/* One threshold: so much stall within a window means a level. */
+struct threshold {
+	struct shrink_trigger is;
+	struct shrink_stall grown;
+};
 
 static struct psi {
 	int own;               /* the file is our own group's, not the machine's */
 	int fd;
-	uint64_t stall, window; /* usec, as configured */
-	struct shrink_stall some, full;
+	int nr;
+	struct threshold at[SHRINK_TRIGGERS_MAX];
+	uint64_t window;       /* usec, the shortest of them */
 	uint64_t last_some;    /* at the sample before */
 	uint64_t period;       /* nsec, of sampling now */
-	uint64_t quiet_until;  /* clock: one signal for one stall */
+	uint64_t quiet_until;  /* clock: one signal for one stall, */
+	enum shrink_level quiet_level; /* but for a graver one */
 } psi;
-
-static uint64_t full_stall(const struct psi *p)
-{
-	return shrink_min_u64(p->stall * FULL_FACTOR, p->window - p->window / 4);
-}
 
 static int read_totals(int fd, uint64_t *ret_some, uint64_t *ret_full)
 {
@@ -90,51 +93,46 @@ static int open_file(const struct shrink_cgroup *cg, char *path, size_t size)
 	return shrink_os_open(path, O_RDONLY);
 }
 
-static int set_trigger(const char *path, const char *kind, uint64_t stall, uint64_t window)
-{
-	int fd = shrink_os_open(path, O_RDWR | O_NONBLOCK), n, r;
-	char text[64];
-
-	if (fd < 0)
-		return fd;
-	n = snprintf(text, sizeof(text), "%s %llu %llu", kind, (unsigned long long)stall,
-		     (unsigned long long)window);
-	r = shrink_os_write(fd, text, (size_t)n + 1);
-	if (r >= 0)
-		return fd;
-	shrink_os_close(fd);
-	return r;
-}
-
-/* The window asked for, or the next that needs no privilege, stall in proportion. */
-static int set_affordable_trigger(const char *path, const char *kind, uint64_t stall)
-{
-	uint64_t window = (psi.window + FREE_WINDOW_USEC - 1) / FREE_WINDOW_USEC * FREE_WINDOW_USEC;
-	int fd = set_trigger(path, kind, stall, psi.window);
-
-	if (fd != -EINVAL)
-		return fd;
-	window = shrink_min_u64(window, WINDOW_MAX_USEC);
-	return set_trigger(path, kind, shrink_mul_div(stall, window, psi.window), window);
-}
-
+/* As many as can be had; the kernel gives one for each descriptor. */
 static void set_triggers(struct shrink_source *src, const char *path)
 {
-	int some, full;
+	int err = 0;
 
-	if (!psi.own)
+	if (!psi.own || src->muted)
 		return;
-	some = set_affordable_trigger(path, "some", psi.stall);
-	if (some < 0) {
-		shrink_source_fail(src, some, "sampled: no trigger: %s", strerror(-some));
-		return;
+	for (int i = 0; i < psi.nr; i++) {
+		int fd = shrink_trigger_set(path, &psi.at[i].is, NULL);
+
+		if (fd < 0) {
+			err = fd;
+			continue;
+		}
+		src->epoll[src->nr_fds] = EPOLLPRI;
+		src->fd[src->nr_fds++] = fd;
 	}
-	full = set_affordable_trigger(path, "full", full_stall(&psi));
-	src->fd[src->nr_fds++] = some;
-	if (full >= 0)
-		src->fd[src->nr_fds++] = full;
-	for (int i = 0; i < src->nr_fds; i++)
-		src->epoll[i] = EPOLLPRI;
+	if (!src->nr_fds)
+		shrink_source_fail(src, 0, "sampled: no trigger: %s", strerror(-err));
+}
+
+/* Those configured; a list that is none is said once, and the default is used. */
+static void set_thresholds(void)
+{
+	struct shrink_trigger list[SHRINK_TRIGGERS_MAX];
+	int n = shrink_triggers_parse(shrink_tunables.psi_triggers, list);
+
+	if (n < 0)
+		shrink_warn("psi_triggers:\"%s\": %s; psi_stall and psi_window are used",
+			    shrink_tunables.psi_triggers,
+			    n == -ENOSPC ? "more than 8"
+					 : "not \"some|full usec usec level; ...\"");
+	if (n <= 0)
+		n = shrink_triggers_default(SHRINK_TUN(psi_stall), SHRINK_TUN(psi_window), list);
+	psi.nr = n;
+	psi.window = UINT64_MAX;
+	for (int i = 0; i < n; i++) {
+		psi.at[i].is = list[i];
+		psi.window = shrink_min_u64(psi.window, list[i].window);
+	}
 }
 
 static int psi_open(struct shrink_source *src)
@@ -147,8 +145,7 @@ static int psi_open(struct shrink_source *src)
 	src->nr_fds = 0;
 	if (!SHRINK_TUN(psi))
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
-	psi.window = SHRINK_TUN(psi_window);
-	psi.stall = shrink_min_u64(SHRINK_TUN(psi_stall), psi.window);
+	set_thresholds();
 	r = open_file(src->cgroup, path, sizeof(path));
 	if (r < 0)
 		return shrink_source_fail(src, r,
@@ -197,55 +194,69 @@ static void adapt_period(int grows)
 	psi.period = grows ? window / 20 : shrink_min_u64(psi.period * 2, window / 2);
 }
 
-static void judge(uint64_t some, uint64_t full, struct shrink_signal *sig)
+static void begin(uint64_t now_usec, uint64_t some, uint64_t full)
 {
-	int priority = (int)SHRINK_TUN(priority);
+	for (int i = 0; i < psi.nr; i++)
+		shrink_stall_begin(&psi.at[i].grown, now_usec, psi.at[i].is.full ? full : some);
+	psi.last_some = some;
+}
+
+/* The gravest level whose threshold is passed; 0 = none. */
+static enum shrink_level level_now(uint64_t now_usec, uint64_t some, uint64_t full)
+{
+	enum shrink_level level = SHRINK_LEVEL_NORMAL;
+
+	for (int i = 0; i < psi.nr; i++) {
+		struct threshold *t = &psi.at[i];
+		uint64_t growth = shrink_stall_growth(&t->grown, now_usec, t->is.full ? full : some,
+						      t->is.window);
+
+		if (growth >= t->is.stall && t->is.level > level)
+			level = t->is.level;
+	}
+	return level;
+}
+
+static void press(enum shrink_level level, struct shrink_signal *sig)
+{
+	int mild = (int)SHRINK_TUN(priority);
 
 	if (!psi.own) {
 		sig->hint = 1;
-	} else if (full >= full_stall(&psi)) {
-		sig->stall = SHRINK_LEVEL_CRITICAL;
-		sig->priority = priority < FULL_PRIORITY ? priority : FULL_PRIORITY;
-	} else {
-		/* from mild to two steps below, as the stall goes from once to twice
-		 * the threshold */
-		int steps = (int)shrink_min_u64((some - psi.stall) * 2 / psi.stall, 2);
-
-		sig->stall = steps == 2 ? SHRINK_LEVEL_MEDIUM : SHRINK_LEVEL_LOW;
-		sig->priority = priority > steps ? priority - steps : 0;
+		return;
 	}
-}
-
-static void begin(uint64_t now_usec, uint64_t some, uint64_t full)
-{
-	shrink_stall_begin(&psi.some, now_usec, some);
-	shrink_stall_begin(&psi.full, now_usec, full);
-	psi.last_some = some;
+	sig->stall = level;
+	sig->priority = mild;
+	if (level >= SHRINK_LEVEL_CRITICAL)
+		sig->priority = mild < CRITICAL_PRIORITY ? mild : CRITICAL_PRIORITY;
+	else if (level >= SHRINK_LEVEL_MEDIUM)
+		sig->priority = mild > 2 ? mild - 2 : 0;
 }
 
 static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
 	uint64_t some, full, usec = now / NSEC_PER_USEC;
 	int grows, r = read_totals(psi.fd, &some, &full);
+	enum shrink_level level;
 
 	if (r < 0)
 		return shrink_source_fail(
-			src, r, r == -ENODEV ? "the group was removed" : "memory.pressure: %s",
-			strerror(-r));
+			src, r, r == -ENODEV ? "the group was removed, or hides its PSI"
+					     : "memory.pressure: %s", strerror(-r));
 	if (psi.last_some == UINT64_MAX)
 		begin(usec, some, full);
 	grows = some > psi.last_some;
 	psi.last_some = some;
-	some = shrink_stall_growth(&psi.some, usec, some, psi.window);
-	full = shrink_stall_growth(&psi.full, usec, full, psi.window);
+	level = level_now(usec, some, full);
 	adapt_period(grows);
 	src->next_sample = now + psi.period;
 	/* No new stall, no new signal; and a quarter of the window for what the
-	 * last one caused to take effect. */
-	if (!grows || now < psi.quiet_until || some < psi.stall)
+	 * last one caused to take effect, unless it has become graver. */
+	if (!grows || !level || (now < psi.quiet_until && level <= psi.quiet_level))
 		return 0;
 	psi.quiet_until = now + psi.window * NSEC_PER_USEC / 4;
-	judge(some, full, sig);
+	psi.quiet_level = level;
+	press(level, sig);
 	return 0;
 }
 
@@ -270,4 +281,5 @@ const struct shrink_source_ops shrink_source_psi = {
 	.close = psi_close,
 	.ready = psi_ready,
 	.sample = psi_sample,
+	.measures_stall = 1,
 };

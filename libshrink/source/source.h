@@ -33,7 +33,8 @@ struct shrink_signal {
 	int priority;            /* where to start for it: 12 mildest */
 	int hint;                /* sample more often for a while; frees nothing */
 	uint64_t bytes;          /* wanted by the application */
-	int manual;              /* it is the application that says so: no doubt */
+	int manual;              /* somebody who means it says so: no doubt */
+	const char *source;      /* whose stall it is; the monitor sets it */
 };
 
 struct shrink_source;
@@ -51,6 +52,8 @@ struct shrink_source_ops {
 	int (*sample)(struct shrink_source *src, uint64_t now, struct shrink_signal *sig);
 	/* Slow work asked for by setting src->chore_due; off the monitor thread. */
 	int (*chore)(struct shrink_source *src);
+	/* It measures stall, which a service manager may forbid or take over. */
+	int measures_stall;
 };
 
 enum shrink_source_state {
@@ -65,6 +68,9 @@ struct shrink_source {
 	const struct shrink_cgroup *cgroup; /* the monitor's; set before open() */
 	enum shrink_source_state state;
 	char reason[160];
+	int muted;                          /* set before open(): a service manager's own
+					     * measure is in force, ours only shortens
+					     * sampling; cleared when that has failed */
 	uint64_t events;                    /* times it signalled; the monitor counts */
 	int nr_fds;
 	int fd[SHRINK_SOURCE_FDS];
@@ -91,6 +97,7 @@ void shrink_source_unlock(void);
 extern const struct shrink_source_ops shrink_source_usage;        /* usage.c: the gauge, sampled */
 extern const struct shrink_source_ops shrink_source_thresholds;   /* thresholds.c: v1 eventfds */
 extern const struct shrink_source_ops shrink_source_events;       /* events.c: v2 memory.events */
+extern const struct shrink_source_ops shrink_source_systemd;      /* systemd.c: its protocol */
 extern const struct shrink_source_ops shrink_source_psi;          /* psi.c: own group */
 extern const struct shrink_source_ops shrink_source_memavailable; /* memavailable.c: gauge */
 extern const struct shrink_source_ops shrink_source_rss;          /* rss.c: gauge, own budget */

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <libshrink/base/bits.h>
+#include <libshrink/base/log.h>
+#include <libshrink/os/fd.h>
+#include <libshrink/reclaim/gauges.h>
+#include <libshrink/source/simulated.h>
+#include <libshrink/source/sources.h>
+#include <libshrink/source/systemd.h>
+
+/* Strongest first: the order in which shrink_sources() lists them. */
+static const struct shrink_source_ops *const ladder[] = {
+	&shrink_source_usage,
+	&shrink_source_thresholds,
+	&shrink_source_events,
+	&shrink_source_systemd,
+	&shrink_source_psi,
+	&shrink_source_memavailable,
+	&shrink_source_rss,
+	&shrink_source_manual,
+	&shrink_source_simulated,
+};
+#define SOURCES SHRINK_ARRAY_SIZE(ladder)
+
+static struct shrink_cgroup cgroup;
+static struct shrink_source sources[SOURCES];
+static int epoll = -1;
+
+size_t shrink_sources_nr(void)
+{
+	return SOURCES;
+}
+
+struct shrink_source *shrink_sources_at(size_t place)
+{
+	return &sources[place];
+}
+
+static void set_state(struct shrink_source *src, enum shrink_source_state state)
+{
+	shrink_source_lock();
+	src->state = state;
+	shrink_source_unlock();
+}
+
+static int watch_fds(struct shrink_source *src)
+{
+	uint64_t index = (uint64_t)(src - sources);
+
+	src->fds_changed = 0;
+	for (int i = 0; i < src->nr_fds && epoll >= 0; i++) {
+		uint32_t events = src->epoll[i] ? src->epoll[i] : EPOLLIN;
+		int r = shrink_os_epoll_add(epoll, src->fd[i], events, index << 8 | (uint64_t)i);
+
+		if (r < 0)
+			return shrink_source_fail(src, r, "cannot be waited for: %s", strerror(-r));
+	}
+	return 0;
+}
+
+bool shrink_sources_live(const struct shrink_source_ops *ops)
+{
+	for (size_t i = 0; i < SOURCES; i++)
+		if (sources[i].ops == ops)
+			return sources[i].state == SHRINK_SOURCE_LIVE;
+	return false;
+}
+
+/* The service manager's measure of stall has gone: our own count again. */
+static void unmute(void)
+{
+	for (size_t i = 0; i < SOURCES; i++) {
+		if (!sources[i].muted)
+			continue;
+		sources[i].muted = 0;
+		sources[i].next_sample = 0;
+		shrink_source_fail(&sources[i], 0, "sampled, since the service manager's measure "
+				   "has failed");
+	}
+}
+
+/* The next one goes on (G9). */
+static void give_up(struct shrink_source *src, int err)
+{
+	if (src->gauge)
+		shrink_gauges_drop(src->gauge);
+	src->ops->close(src);
+	src->nr_fds = 0;
+	src->next_sample = UINT64_MAX;
+	set_state(src, SHRINK_SOURCE_FAILED);
+	if (src->ops == &shrink_source_systemd)
+		unmute();
+	shrink_warn("source %s has failed (%s): %s; the others go on", src->ops->name,
+		    strerror(-err), src->reason);
+}
+
+/* Who measures stall stands back where the service manager does it or forbids it. */
+static int open_real(struct shrink_source *src)
+{
+	int r;
+
+	if (!src->ops->measures_stall)
+		return src->ops->open(src);
+	if (shrink_systemd_forbids())
+		return shrink_source_fail(src, -ECANCELED,
+					  "switched off by MEMORY_PRESSURE_WATCH");
+	src->muted = shrink_sources_live(&shrink_source_systemd);
+	r = src->ops->open(src);
+	if (!r && src->muted)
+		shrink_source_fail(src, 0, "MEMORY_PRESSURE_WATCH takes precedence: this only "
+				   "shortens sampling");
+	return r;
+}
+
+static void open_one(struct shrink_source *src, const struct shrink_source_ops *ops)
+{
+	int r;
+
+	memset(src, 0, sizeof(*src));
+	src->ops = ops;
+	src->cgroup = &cgroup;
+	src->next_sample = UINT64_MAX;
+	/* In simulation there is no other source: the test is the whole system */
+	if (shrink_simulated() && ops != &shrink_source_simulated && ops != &shrink_source_manual)
+		r = shrink_source_fail(src, -ECANCELED, "started simulated");
+	else
+		r = open_real(src);
+	if (!r && src->gauge)
+		r = shrink_gauges_add(src->gauge);
+	if (!r)
+		set_state(src, SHRINK_SOURCE_LIVE);
+	else
+		set_state(src, r == -ECANCELED ? SHRINK_SOURCE_OFF : SHRINK_SOURCE_UNSUPPORTED);
+}
+
+int shrink_sources_nr_live(void)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < SOURCES; i++)
+		n += sources[i].state == SHRINK_SOURCE_LIVE &&
+		     sources[i].ops != &shrink_source_manual;
+	return n;
+}
+
+void shrink_sources_open(int epoll_fd)
+{
+	epoll = epoll_fd;
+	memset(&cgroup, 0, sizeof(cgroup));
+	if (!shrink_simulated())
+		shrink_os_cgroup_open(&cgroup);
+	for (size_t i = 0; i < SOURCES; i++) {
+		open_one(&sources[i], ladder[i]);
+		if (sources[i].state == SHRINK_SOURCE_LIVE && watch_fds(&sources[i]) < 0)
+			give_up(&sources[i], -EIO);
+	}
+}
+
+void shrink_sources_close(void)
+{
+	for (size_t i = 0; i < SOURCES; i++) {
+		if (sources[i].state == SHRINK_SOURCE_LIVE)
+			sources[i].ops->close(&sources[i]);
+		set_state(&sources[i], SHRINK_SOURCE_OFF);
+		shrink_source_fail(&sources[i], 0, "not started");
+	}
+	shrink_os_cgroup_close(&cgroup);
+	epoll = -1;
+}
+
+void shrink_sources_forget(void)
+{
+	memset(sources, 0, sizeof(sources));
+	memset(&cgroup, 0, sizeof(cgroup));
+	epoll = -1;
+}
+
+bool shrink_sources_settle(struct shrink_source *src, int r)
+{
+	if (r >= 0 && (!src->fds_changed || !watch_fds(src)))
+		return true;
+	give_up(src, r < 0 ? r : -EIO);
+	return false;
+}
+
+int shrink_sources_list(struct shrink_source_info *ret_infos, unsigned int max, size_t size)
+{
+	static const char *const states[] = {"off", "live", "unsupported", "failed"};
+	char *out = (char *)ret_infos;
+	unsigned int n;
+
+	shrink_source_lock();
+	for (n = 0; n < max && n < SOURCES; n++, out += size) {
+		struct shrink_source_info info = {
+			.events = __atomic_load_n(&sources[n].events, __ATOMIC_RELAXED),
+		};
+
+		strncpy(info.name, ladder[n]->name, sizeof(info.name) - 1);
+		strncpy(info.state, states[sources[n].state], sizeof(info.state) - 1);
+		memcpy(info.reason, sources[n].reason, sizeof(info.reason));
+		memset(out, 0, size);
+		memcpy(out, &info, size < sizeof(info) ? size : sizeof(info));
+	}
+	shrink_source_unlock();
+	return (int)n;
+}
