@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <libshrink/core/memcg-account.h>
+#include <libshrink/core/memcg-protect.h>
 #include <libshrink/reclaim/memcg-throttle.h>
 
 #include "tests/cg.h"
@@ -384,17 +385,30 @@ static void limits_below_usage(void)
 
 /* ---- protection */
 
+static uint64_t share(uint64_t usage, uint64_t setting, uint64_t parent_usage,
+		      uint64_t parent_effective, uint64_t siblings)
+{
+	struct shrink_memcg_claims c = {usage, setting, parent_usage, parent_effective, siblings};
+
+	return shrink_memcg_protection(&c);
+}
+
 static void protection_formula(void)
 {
-	/* what is set, right below where reclaim began */
-	ASSERT_INT((long)shrink_memcg_protection(10, 30, 0, 0, true), 30);
-	/* below: no more than is used, nor than the parent has */
-	ASSERT_INT((long)shrink_memcg_protection(10, 30, 100, 10, false), 10);
-	ASSERT_INT((long)shrink_memcg_protection(50, 30, 100, 30, false), 30);
-	ASSERT_INT((long)shrink_memcg_protection(50, 30, 0, 30, false), 0);
+	/* no more than is used, nor than is set */
+	ASSERT_INT((long)share(10, 30, 10, 10, 10), 10);
+	ASSERT_INT((long)share(50, 30, 50, 30, 30), 30);
+	ASSERT_INT((long)share(50, 30, 50, 0, 30), 0);
 	/* siblings claim 30 + 90 of 60: in proportion to use under protection */
-	ASSERT_INT((long)shrink_memcg_protection(50, 30, 60, 120, false), 15);
-	ASSERT_INT((long)shrink_memcg_protection(90, 100, 60, 120, false), 45);
+	ASSERT_INT((long)share(50, 30, 140, 60, 120), 15);
+	ASSERT_INT((long)share(90, 100, 140, 60, 120), 45);
+	/* they claim 30 + 10 of 100: the other 60 go to who uses more than he claims,
+	 * 20 and 100 of the 160 - 40 that are used beyond claims */
+	ASSERT_INT((long)share(50, 30, 160, 100, 40), 30 + 10);
+	ASSERT_INT((long)share(110, 10, 160, 100, 40), 10 + 50);
+	ASSERT_INT((long)share(0, 0, 160, 100, 40), 0);
+	ASSERT_INT((long)share(40, 100, 40, 100, 40), 40); /* nobody uses more */
+	ASSERT_INT((long)share(UINT64_MAX, 0, UINT64_MAX, UINT64_MAX, 0), -1);
 }
 
 static void min_and_low_protect(void)

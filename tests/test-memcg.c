@@ -123,31 +123,17 @@ static void ids_are_used_again(void)
 	end(b);
 }
 
-static void walks_in_order(void)
+static void lines_are_bounded(void)
 {
-	struct shrink_memcg *a = group(NULL, "a"), *b = group(a, "b"), *c = group(a, "c"),
-			    *d = group(b, "d"), *e = group(NULL, "e"), *m = NULL;
-	struct shrink_memcg *order[] = {shrink_memcg_root(), a, b, d, c, e, NULL};
+	static struct shrink_memcg *line[SHRINK_MEMCG_DEPTH_MAX];
 
-	for (int i = 0; i < 7; i++) {
-		m = shrink_memcg_next(shrink_memcg_root(), m);
-		CU_ASSERT(m == order[i]);
-	}
-	m = shrink_memcg_next(a, NULL);
-	for (int i = 1; i < 5; i++, m = shrink_memcg_next(a, m))
-		CU_ASSERT(m == order[i]);
-	CU_ASSERT(m == NULL);
-	/* the group stood on goes away */
-	m = shrink_memcg_next(a, shrink_memcg_next(a, shrink_memcg_next(a, NULL)));
-	CU_ASSERT(m == d);
-	end(d);
-	m = shrink_memcg_next(a, m);
-	CU_ASSERT(m == c);
-	shrink_memcg_put(m);
-	end(c);
-	end(b);
-	end(a);
-	end(e);
+	for (int i = 0; i < SHRINK_MEMCG_DEPTH_MAX; i++)
+		line[i] = group(i ? line[i - 1] : NULL, "deep");
+	errno = 0;
+	CU_ASSERT(shrink_memcg_create(line[SHRINK_MEMCG_DEPTH_MAX - 1], "deeper") == NULL);
+	ASSERT_INT(errno, E2BIG);
+	for (int i = SHRINK_MEMCG_DEPTH_MAX; i--;)
+		end(line[i]);
 }
 
 /* ---- routing */
@@ -519,7 +505,7 @@ int main(int argc, char **argv)
 		{"life", life},
 		{"a child holds its parents", parents_stay},
 		{"ids are used again", ids_are_used_again},
-		{"a walk goes parents first", walks_in_order},
+		{"a line of ancestors is bounded", lines_are_bounded},
 		{"3.1: whom a pass calls", routing},
 		{"3.3: nodes of a group", nodes_of_a_group},
 		{"3.4: EMPTY clears the bit, 0 keeps it", empty_clears},

@@ -31,7 +31,8 @@ SHRINK_BEGIN_DECLS
  * the creator's reference, which shrink_memcg_destroy() drops.
  *
  * Return: the group, or NULL with errno = EINVAL (no name), ENOMEM, ENOSPC (65,535
- * groups exist) or ESTALE (the parent is offline).
+ * groups exist), E2BIG (the parent has 255 ancestors already) or ESTALE (the parent
+ * is offline).
  */
 SHRINK_NODISCARD SHRINK_PRINTF(2, 3)
 struct shrink_memcg *shrink_memcg_create(struct shrink_memcg *parent, const char *fmt, ...);

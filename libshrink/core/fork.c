@@ -10,12 +10,14 @@
 #include <libshrink/core/core.h>
 #include <libshrink/core/memcg-account.h>
 #include <libshrink/core/memcg-stock.h>
+#include <libshrink/core/memcg-walk.h>
 #include <libshrink/os/fd.h>
 
 static void registry_child(void)
 {
 	shrink_owner_fork_child();
 	shrink_registry_fork_child();
+	shrink_memcg_walk_fork_child();
 }
 
 static const struct shrink_fork_hooks gate_hooks = {

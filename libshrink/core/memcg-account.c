@@ -3,6 +3,7 @@
 
 #include <libshrink/base/log.h>
 #include <libshrink/core/memcg-account.h>
+#include <libshrink/core/memcg-protect.h>
 #include <libshrink/core/memcg-stock.h>
 #include <libshrink/os/alloc.h>
 #include <libshrink/os/fd.h>
@@ -243,67 +244,5 @@ void shrink_memcg_count_event(struct shrink_memcg *memcg, enum shrink_memcg_even
 		atomic_fetch_add_explicit(&a->events[event], 1, memory_order_relaxed);
 		if (fd >= 0 && is_current(a))
 			shrink_os_notify(fd);
-	}
-}
-
-uint64_t shrink_memcg_protection(uint64_t usage, uint64_t setting, uint64_t parent_effective,
-				 uint64_t siblings_protected, bool below_root)
-{
-	uint64_t claimed = shrink_min_u64(usage, setting);
-
-	if (below_root)
-		return setting;
-	if (siblings_protected > parent_effective)
-		return shrink_mul_div(claimed, parent_effective, siblings_protected);
-	return claimed;
-}
-
-void shrink_memcg_protect(struct shrink_memcg *top, struct shrink_memcg *memcg)
-{
-	struct shrink_memcg_account *a = memcg->account;
-	bool below_root = memcg->parent == top;
-	struct shrink_memcg_account *up = memcg->parent->account;
-
-	for (int i = 0; i < 2; i++) {
-		uint64_t e = shrink_memcg_protection(
-			shrink_memcg_usage_now(memcg),
-			atomic_load_explicit(&a->limit[i], memory_order_relaxed),
-			up ? atomic_load_explicit(&up->effective[i], memory_order_relaxed) : 0,
-			up ? atomic_load_explicit(&up->children[i], memory_order_relaxed) : 0,
-			below_root);
-
-		atomic_store_explicit(&a->effective[i], e, memory_order_relaxed);
-	}
-}
-
-/* An offline group protects nothing. */
-static uint64_t protected_now(struct shrink_memcg *memcg, int i)
-{
-	struct shrink_memcg_account *a = memcg->account;
-
-	if (!atomic_load(&memcg->online))
-		return 0;
-	return shrink_min_u64(atomic_load_explicit(&a->usage, memory_order_relaxed),
-			      atomic_load_explicit(&a->limit[i], memory_order_relaxed));
-}
-
-/* Exchange and add, so that the sum is that of what was told; and looked at once
- * more after, so that the last of concurrent tellers leaves what is true at rest. */
-void shrink_memcg_tell_protection(struct shrink_memcg *memcg)
-{
-	struct shrink_memcg_account *a = memcg->account, *up = memcg->parent->account;
-	uint64_t now, before;
-
-	if (!up)
-		return;
-	for (int i = 0; i < 2; i++) {
-		if (!atomic_load_explicit(&a->limit[i], memory_order_relaxed) &&
-		    !atomic_load_explicit(&a->told[i], memory_order_relaxed))
-			continue;
-		while ((now = protected_now(memcg, i)) != atomic_load(&a->told[i])) {
-			before = atomic_exchange(&a->told[i], now);
-			atomic_fetch_add_explicit(&up->children[i], now - before,
-						  memory_order_relaxed);
-		}
 	}
 }

@@ -21,8 +21,8 @@ struct shrink_memcg_account {
 	_Atomic uint64_t events[SHRINK_MEMCG_EVENTS];
 	_Atomic int event_fd;             /* -1: nobody asked */
 	_Atomic uint64_t freed_bytes, throttled_usec;
-	/* Protection: own part of the parent's sums as last told, and the sums of
-	 * the children's protected usage [0] min, [1] low. */
+	/* Protection, [0] min and [1] low: own claim as last told to the parent, the sum
+	 * of the children's; what the last walk made of it, for statistics. */
 	_Atomic uint64_t told[2], children[2], effective[2];
 	_Atomic(struct shrink_cgroup_level *) bound;
 	struct shrink_cgroup_level *unbound[4]; /* earlier ones: readers may be in them */
@@ -62,19 +62,5 @@ void shrink_memcg_count_freed(struct shrink_memcg *memcg, uint64_t bytes);
 /* Usage and limit, the kernel's where the group is bound. */
 uint64_t shrink_memcg_usage_now(struct shrink_memcg *memcg);
 uint64_t shrink_memcg_limit_now(struct shrink_memcg *memcg, enum shrink_memcg_limit which);
-
-/*
- * How much of its protection a group really has: no more than it uses; and where
- * its siblings together claim more than the parent has to give, a part of that in
- * proportion to what they use under protection. The children of the root have what
- * they are given. Pure.
- */
-uint64_t shrink_memcg_protection(uint64_t usage, uint64_t setting, uint64_t parent_effective,
-				 uint64_t siblings_protected, bool below_root);
-/* Works out effective min and low for reclaim that was started at @top, an
- * ancestor; the parent's must have been worked out before (pre-order). */
-void shrink_memcg_protect(struct shrink_memcg *top, struct shrink_memcg *memcg);
-/* Tells the parent's sums of a changed usage or setting. */
-void shrink_memcg_tell_protection(struct shrink_memcg *memcg);
 
 #endif /* SHRINK_CORE_MEMCG_ACCOUNT_H */

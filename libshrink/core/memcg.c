@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* The tree of groups: life, ids, walking it. */
+/* The tree of groups: life and ids. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include <libshrink/core/memcg-account.h>
 #include <libshrink/core/memcg-map.h>
+#include <libshrink/core/memcg-walk.h>
 #include <libshrink/core/memcg.h>
 #include <libshrink/os/alloc.h>
 
@@ -99,6 +100,9 @@ static int bring_online(struct shrink_memcg *memcg)
 
 	if (!atomic_load(&memcg->parent->online))
 		return -ESTALE;
+	if (memcg->parent->depth == SHRINK_MEMCG_DEPTH_MAX)
+		return -E2BIG;
+	memcg->depth = memcg->parent->depth + 1;
 	r = shrink_memcg_map_alloc(memcg);
 	if (!r)
 		r = take_id(memcg);
@@ -188,6 +192,7 @@ int shrink_memcg_offline(struct shrink_memcg *memcg)
 	shrink_registry_lock();
 	r = take_offline(memcg);
 	if (!r) {
+		shrink_memcg_walk_forget(memcg);
 		tell_hooks(memcg);
 		shrink_memcg_map_reparent(memcg);
 		atomic_store_explicit(&by_id[memcg->id], NULL, memory_order_release);
@@ -245,85 +250,4 @@ struct shrink_memcg *shrink_memcg_by_id(int id)
 	memcg = shrink_memcg_get(atomic_load_explicit(&by_id[id], memory_order_relaxed));
 	shrink_registry_unlock();
 	return memcg;
-}
-
-static struct shrink_memcg *first_child(struct shrink_memcg *memcg)
-{
-	return shrink_list_empty(&memcg->children) ? NULL :
-		shrink_list_entry(memcg->children.next, struct shrink_memcg, sibling);
-}
-
-/* Where a walk goes on whose group has gone offline meanwhile: an offline group
- * is off its parent's list, so the walk leaves the rest of that parent's children
- * to the next pass, as the kernel's iterator may. */
-static struct shrink_memcg *after(struct shrink_memcg *top, struct shrink_memcg *memcg)
-{
-	for (; memcg != top; memcg = memcg->parent)
-		if (!shrink_list_empty(&memcg->sibling) &&
-		    memcg->sibling.next != &memcg->parent->children)
-			return shrink_list_entry(memcg->sibling.next, struct shrink_memcg, sibling);
-	return NULL;
-}
-
-/* Registry lock held. */
-static struct shrink_memcg *step(struct shrink_memcg *top, struct shrink_memcg *prev)
-{
-	struct shrink_memcg *next;
-
-	if (!prev)
-		return top;
-	next = first_child(prev);
-	return next ? next : after(top, prev);
-}
-
-struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *top, struct shrink_memcg *prev)
-{
-	struct shrink_memcg *next;
-
-	shrink_registry_lock();
-	next = shrink_memcg_get(step(top, prev));
-	shrink_registry_unlock();
-	shrink_memcg_put(prev);
-	return next;
-}
-
-/* Groups passed by under one hold of the lock. */
-#define STEPS_MAX 256
-
-static bool wanted(const struct shrink_memcg_walk *w, struct shrink_memcg *memcg)
-{
-	return w->all || memcg == w->top || shrink_memcg_any_bit(memcg);
-}
-
-/* Goes on from @last, which it puts. */
-static void refill(struct shrink_memcg_walk *w, struct shrink_memcg *last)
-{
-	struct shrink_memcg *m = last;
-	int steps = 0;
-
-	w->nr = w->at = 0;
-	shrink_registry_lock();
-	while (w->nr < SHRINK_MEMCG_WALK && steps++ < STEPS_MAX && (m = step(w->top, m)))
-		if (wanted(w, m) || steps == STEPS_MAX)
-			w->batch[w->nr++] = shrink_memcg_get(m);
-	shrink_registry_unlock();
-	shrink_memcg_put(last);
-}
-
-struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w)
-{
-	if (w->at < w->nr) {
-		if (w->at)
-			shrink_memcg_put(w->batch[w->at - 1]);
-		return w->batch[w->at++];
-	}
-	/* the last stays held until here, to go on from */
-	refill(w, w->nr ? w->batch[w->nr - 1] : NULL);
-	return w->nr ? w->batch[w->at++] : NULL;
-}
-
-void shrink_memcg_walk_end(struct shrink_memcg_walk *w)
-{
-	for (int i = w->at ? w->at - 1 : 0; i < w->nr; i++)
-		shrink_memcg_put(w->batch[i]);
 }

@@ -23,6 +23,8 @@
 
 #define SHRINK_MEMCG_UNIT 64
 #define SHRINK_MEMCGS_MAX 65536
+/* Charges and protection go up the line of ancestors: it is to end. */
+#define SHRINK_MEMCG_DEPTH_MAX 255
 
 struct shrink_memcg_unit {
 	_Atomic uint64_t map;
@@ -35,8 +37,14 @@ struct shrink_memcg_units {
 	struct shrink_memcg_unit *unit[];
 };
 
+/* Where partial walks below a group go on: memcg-walk.h. Registry lock. */
+struct shrink_memcg_iter {
+	struct shrink_memcg *position;   /* not referenced; NULL: before the top */
+};
+
 struct shrink_memcg_node {
 	_Atomic(struct shrink_memcg_units *) units;
+	struct shrink_memcg_iter iter;
 };
 
 struct shrink_memcg {
@@ -50,6 +58,8 @@ struct shrink_memcg {
 	/* under the registry lock */
 	struct shrink_list children;     /* online ones */
 	struct shrink_list sibling;
+	unsigned int depth;              /* ancestors; 0 = the root */
+	struct shrink_memcg_iter iter;   /* walks over all nodes; node[] has the others' */
 	bool creator_ref;                /* shrink_memcg_destroy() has not been called */
 	/* accounting: memcg-account.c and above */
 	struct shrink_memcg_account *account; /* NULL: the root */
@@ -65,25 +75,6 @@ static inline bool shrink_memcg_is_root(const struct shrink_memcg *memcg)
 	return !memcg || !memcg->parent;
 }
 
-/* Pre-order over the online groups below @root, @root first. Starts with @prev =
- * NULL; each is returned referenced, and @prev's reference is dropped. NULL = the
- * end. A walk that stops early puts the last one itself. No lock held on return. */
-struct shrink_memcg *shrink_memcg_next(struct shrink_memcg *root, struct shrink_memcg *prev);
-/*
- * The same for passes: a handful of groups for each time the registry lock is taken,
- * and, unless @all, only those with a bit set anywhere, @top, and now and then one to
- * go on from. The group returned is referenced until the next call.
- */
-#define SHRINK_MEMCG_WALK 32
-struct shrink_memcg_walk {
-	struct shrink_memcg *top;
-	bool all;
-	int nr, at;                      /* at: the next to return; those before are put */
-	struct shrink_memcg *batch[SHRINK_MEMCG_WALK];
-};
-struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w);
-/* Before the end of a walk: puts what is left. */
-void shrink_memcg_walk_end(struct shrink_memcg_walk *w);
 /* A shrinker may have objects in it, at some node. Registry lock held. */
 bool shrink_memcg_any_bit(struct shrink_memcg *memcg);
 /* The online group of this id, referenced, or NULL. */

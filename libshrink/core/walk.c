@@ -3,6 +3,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/core/core.h>
 #include <libshrink/core/memcg-account.h>
+#include <libshrink/core/memcg-walk.h>
 
 uint64_t shrink_pass_new_id(void)
 {
@@ -161,8 +162,13 @@ static void walk_one(struct shrink_pass *pass, visit_fn visit, void *arg)
 
 static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 {
-	/* protection is worked out parents first, so that takes all of them */
-	struct shrink_memcg_walk w = {.top = pass->top, .all = pass->spare};
+	/* What may end early goes on where the last one ended; but at the highest pressure
+	 * all are asked by each, so that none gives up because others were at it. */
+	struct shrink_memcg_walk w = {
+		.top = pass->top,
+		.partial = pass->enough && !pass->planning && pass->how.priority > 0,
+		.nid = pass->nid,
+	};
 	struct shrink_memcg *memcg;
 	uint64_t before;
 

@@ -370,6 +370,8 @@ void shrink_engine_fork_child(void)
 		struct shrink_worker *w = &shrink_engine.workers[i];
 
 		w->alive = w->busy = w->ageing = w->given_up = false;
+		shrink_memcg_put(w->goal.memcg); /* it was in a round of a group */
+		w->goal.memcg = NULL;
 	}
 	shrink_queue_clear();
 	pending_chore = NULL;

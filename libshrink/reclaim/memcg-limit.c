@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libshrink/core/memcg-protect.h>
 #include <libshrink/reclaim/memcg-reclaim.h>
 
 static bool is_limit(enum shrink_memcg_limit which)

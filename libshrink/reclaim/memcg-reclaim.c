@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libshrink/core/memcg-walk.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/reclaim/direct.h>
 #include <libshrink/reclaim/memcg-reclaim.h>
@@ -95,10 +96,11 @@ static uint64_t excess(struct shrink_memcg *memcg)
 /* Referenced; NULL: nobody is over. */
 static struct shrink_memcg *worst_offender(void)
 {
-	struct shrink_memcg *m = NULL, *worst = NULL;
+	struct shrink_memcg_walk w = {.top = shrink_memcg_root_group, .all = true};
+	struct shrink_memcg *m, *worst = NULL;
 	uint64_t most = 0;
 
-	while ((m = shrink_memcg_next(shrink_memcg_root_group, m))) {
+	while ((m = shrink_memcg_walk_next(&w))) {
 		uint64_t over = excess(m);
 
 		if (over <= most)

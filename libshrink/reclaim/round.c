@@ -4,6 +4,7 @@
 
 #include <libshrink/base/conf.h>
 #include <libshrink/core/memcg-account.h>
+#include <libshrink/core/memcg-protect.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/reclaim/gauges.h>
@@ -118,17 +119,15 @@ static bool enough(struct shrink_pass *pass)
 static bool spare(struct shrink_pass *pass, struct shrink_memcg *memcg)
 {
 	struct round *r = pass->arg;
-	uint64_t usage;
+	uint64_t usage, effective[2]; /* min, low */
 
 	if (memcg == pass->top || shrink_memcg_is_root(memcg))
 		return false;
-	shrink_memcg_protect(pass->top, memcg);
+	shrink_memcg_protect(pass->top, memcg, effective);
 	usage = shrink_memcg_usage_now(memcg);
-	if (usage &&
-	    usage <= atomic_load_explicit(&memcg->account->effective[0], memory_order_relaxed))
+	if (usage && usage <= effective[0])
 		return true;
-	if (usage > atomic_load_explicit(&memcg->account->effective[1], memory_order_relaxed) ||
-	    !usage)
+	if (usage > effective[1] || !usage)
 		return false;
 	if (!r->override_low) {
 		r->spared_low = true;
