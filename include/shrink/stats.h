@@ -107,7 +107,8 @@ enum shrink_round_end {
 	SHRINK_ROUND_FRAGMENTED = 3, /**< freed but not returned */
 	SHRINK_ROUND_DEADLINE = 4,
 	SHRINK_ROUND_FRUITLESS = 5,  /**< nothing freed at all */
-	SHRINK_ROUND_OVERTAKEN = 6   /**< stuck in a callback, another went on */
+	SHRINK_ROUND_OVERTAKEN = 6,  /**< stuck in a callback, another went on */
+	SHRINK_ROUND_SHARED = 7      /**< freed, but a forked child keeps the pages */
 };
 
 /** One round: requested -> scanned -> freed -> pending -> returned. */

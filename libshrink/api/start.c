@@ -20,6 +20,7 @@
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/os/single.h>
+#include <libshrink/reclaim/cow.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/level.h>
 #include <libshrink/reclaim/record.h>
@@ -49,6 +50,7 @@ static void fork_prepare(void)
 
 static void fork_parent(void)
 {
+	shrink_cow_forked();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -58,6 +60,7 @@ static void fork_child(void)
 	running = simulated = in_loop = left_open = false;
 	shrink_loop_fork_child();
 	rss_fd = -1;
+	shrink_cow_fork_child();
 	shrink_round_set_rss(NULL);
 	shrink_simulated_enable(0);
 	shrink_os_clock_simulate(0);
@@ -124,6 +127,7 @@ static int prepare(bool strict)
 	shrink_release_prepare();
 	if (rss_fd < 0)
 		rss_fd = shrink_os_rss_open();
+	shrink_cow_prepare();
 	shrink_round_set_rss(shrink_simulated() ? shrink_simulated_rss : real_rss);
 	live = shrink_monitor_open();
 	if (live < 0)

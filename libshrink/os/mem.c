@@ -50,6 +50,11 @@ int shrink_os_rss_read(int fd, uint64_t *ret_rss)
 	return 0;
 }
 
+int shrink_os_smaps_open(void)
+{
+	return shrink_os_open("/proc/self/smaps_rollup", O_RDONLY);
+}
+
 uint64_t shrink_os_page_size(void)
 {
 	long size = sysconf(_SC_PAGESIZE);

@@ -18,6 +18,9 @@ int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info);
 int shrink_os_rss_open(void);
 int shrink_os_rss_read(int fd, uint64_t *ret_rss);
 
+/* /proc/self/smaps_rollup: bound to the process as well. Descriptor or negative errno. */
+int shrink_os_smaps_open(void);
+
 uint64_t shrink_os_page_size(void);
 
 #endif /* SHRINK_OS_MEM_H */

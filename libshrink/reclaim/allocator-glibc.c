@@ -4,10 +4,10 @@
 
 #include <libshrink/reclaim/allocator.h>
 
-static bool find(const struct shrink_allocator_owner *owner)
+static bool find(const struct shrink_os_object *owner)
 {
-	return shrink_allocator_symbol(owner, "malloc_trim") &&
-	       shrink_allocator_symbol(owner, "gnu_get_libc_version");
+	return shrink_os_object_symbol(owner, "malloc_trim") &&
+	       shrink_os_object_symbol(owner, "gnu_get_libc_version");
 }
 
 /* What is free in the heap bounds what a trim can give back. */

@@ -16,10 +16,10 @@
 
 static int (*ctl)(const char *, void *, size_t *, void *, size_t);
 
-static bool find(const struct shrink_allocator_owner *owner)
+static bool find(const struct shrink_os_object *owner)
 {
 	/* ISO C has no cast from object to function pointer; POSIX has dlsym */
-	*(void **)&ctl = shrink_allocator_symbol(owner, "mallctl");
+	*(void **)&ctl = shrink_os_object_symbol(owner, "mallctl");
 	return ctl != NULL;
 }
 

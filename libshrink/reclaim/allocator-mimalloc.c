@@ -10,10 +10,10 @@
 
 static void (*collect)(bool force);
 
-static bool find(const struct shrink_allocator_owner *owner)
+static bool find(const struct shrink_os_object *owner)
 {
-	*(void **)&collect = shrink_allocator_symbol(owner, "mi_collect");
-	return collect && shrink_allocator_symbol(owner, "mi_version");
+	*(void **)&collect = shrink_os_object_symbol(owner, "mi_collect");
+	return collect && shrink_os_object_symbol(owner, "mi_version");
 }
 
 static void look(struct shrink_allocator_view *ret_view)

@@ -15,11 +15,11 @@
 static int (*get_number)(const char *, size_t *);
 static void (*release_some)(size_t);
 
-static bool find(const struct shrink_allocator_owner *owner)
+static bool find(const struct shrink_os_object *owner)
 {
 	*(void **)&get_number =
-		shrink_allocator_symbol(owner, "MallocExtension_GetNumericProperty");
-	*(void **)&release_some = shrink_allocator_symbol(owner, "MallocExtension_ReleaseToSystem");
+		shrink_os_object_symbol(owner, "MallocExtension_GetNumericProperty");
+	*(void **)&release_some = shrink_os_object_symbol(owner, "MallocExtension_ReleaseToSystem");
 	return get_number && release_some;
 }
 

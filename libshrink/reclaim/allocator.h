@@ -10,14 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <libshrink/os/object.h>
+
 /* It keeps no statistics that would tell. */
 #define SHRINK_ALLOCATOR_UNKNOWN UINT64_MAX
-
-/* The loaded object that has malloc. */
-struct shrink_allocator_owner {
-	void *handle; /* for dlsym */
-	void *base;   /* where it lies */
-};
 
 /* What one look at the allocator's own statistics says. */
 struct shrink_allocator_view {
@@ -27,8 +23,10 @@ struct shrink_allocator_view {
 
 struct shrink_allocator {
 	const char *name;
-	/* Is @owner, the object that has malloc, this allocator? Looks its symbols up. */
-	bool (*find)(const struct shrink_allocator_owner *owner);
+	/* Is @owner, the object that has malloc, this allocator? Looks its symbols up, in
+	 * that very object: a second allocator in the process, prefixed or a plug-in's, is
+	 * not what free() feeds. */
+	bool (*find)(const struct shrink_os_object *owner);
 	void (*look)(struct shrink_allocator_view *ret_view);
 	/* Gives back @want bytes or what there is, for about @usec at most where it can
 	 * be bounded. */
@@ -41,9 +39,5 @@ extern const struct shrink_allocator shrink_allocator_glibc, shrink_allocator_je
 /* The one that owns malloc; NULL: none of those above. Sets the path of the object, static,
  * "" where even that is unknown. May allocate (dlsym). */
 const struct shrink_allocator *shrink_allocator_find(const char **ret_path);
-
-/* Address of @name where the same object defines it that has malloc; else NULL. A
- * second allocator in the process, prefixed or a plug-in's, is not what free() feeds. */
-void *shrink_allocator_symbol(const struct shrink_allocator_owner *owner, const char *name);
 
 #endif /* SHRINK_RECLAIM_ALLOCATOR_H */

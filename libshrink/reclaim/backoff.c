@@ -13,7 +13,7 @@ static _Atomic uint64_t when;
 
 static unsigned int next_row(unsigned int now, const struct shrink_round *round, uint64_t freed)
 {
-	if (round->end == SHRINK_ROUND_FRAGMENTED)
+	if (round->end == SHRINK_ROUND_FRAGMENTED || round->end == SHRINK_ROUND_SHARED)
 		return (now > FRAGMENTED_ROW ? now : FRAGMENTED_ROW) + 1;
 	return round->end == SHRINK_ROUND_FRUITLESS && !freed ? now + 1 : 0;
 }

@@ -7,6 +7,7 @@
 #include <libshrink/core/memcg-protect.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/mem.h>
+#include <libshrink/reclaim/cow.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
 #include <libshrink/reclaim/record.h>
@@ -60,6 +61,7 @@ struct round {
 	struct shrink_round *rec;
 	uint64_t yields[SHRINK_DEF_PRIORITY + 1];
 	uint64_t rss_begin;
+	uint64_t usage_begin;   /* of the tightest gauge; 0 = none */
 	/* when the release stage last ran: */
 	uint64_t heap_mark;     /* bytes freed to the allocator by then */
 	uint64_t self_mark;     /* bytes caches had returned by themselves */
@@ -158,6 +160,20 @@ static uint64_t yield_percent(const struct round *r)
 	return shrink_mul_div(shrink_sub_u64(r->rss_begin, rss_now()), 100, r->pass.freed_bytes);
 }
 
+/* What left us left the group as well, or it did not and forked children have it. A
+ * neighbour that grows hides a fall just so, hence the second look. */
+static bool kept_by_children(const struct round *r)
+{
+	uint64_t left = shrink_sub_u64(r->rss_begin, rss_now()), fell;
+	struct shrink_headroom h;
+
+	if (!r->goal->gauged || !r->usage_begin || left < YIELD_MIN_BYTES)
+		return false;
+	shrink_gauges_read(true, &h);
+	fell = shrink_sub_u64(r->usage_begin, h.usage);
+	return fell < shrink_mul_div(left, SHRINK_TUN(min_yield), 100) && shrink_cow_shared();
+}
+
 /* From here on what usage falls by is news. */
 static void set_marks(struct round *r)
 {
@@ -195,6 +211,8 @@ static int verdict(struct round *r)
 		return SHRINK_ROUND_DEADLINE;
 	if (yield_percent(r) < SHRINK_TUN(min_yield))
 		return SHRINK_ROUND_FRAGMENTED;
+	if (kept_by_children(r))
+		return SHRINK_ROUND_SHARED;
 	if (r->pass.stopped && !r->pass.met)
 		return SHRINK_ROUND_DEADLINE; /* passive now, or another process */
 	/* Twice all there was: a cache that frees for ever without anything coming
@@ -294,10 +312,10 @@ static void finish(struct round *r, int end)
 			atomic_fetch_add_explicit(&fruitless, 1, memory_order_relaxed);
 	}
 	rec->end = (uint32_t)end;
-	if (end == SHRINK_ROUND_FRAGMENTED) {
+	if (end == SHRINK_ROUND_FRAGMENTED)
 		atomic_fetch_add_explicit(&fragmented, 1, memory_order_relaxed);
+	if (end == SHRINK_ROUND_FRAGMENTED || end == SHRINK_ROUND_SHARED)
 		shrink_level_hold(rec->end_nsec);
-	}
 	if (rec->returned_bytes > 0)
 		atomic_fetch_add_explicit(&returned_total, (uint64_t)rec->returned_bytes,
 					  memory_order_relaxed);
@@ -349,6 +367,7 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	ret_round->requested_bytes = bytes;
 	r.rss_begin = rss_now();
 	set_marks(&r);
+	r.usage_begin = r.usage_mark;
 	end = descend(&r, bytes);
 	if (end == SHRINK_ROUND_EXHAUSTED && r.spared_low && !r.pass.freed_bytes) {
 		r.override_low = true;
