@@ -14,9 +14,9 @@ rank()
 	base) echo 0 ;;
 	os) echo 1 ;;
 	core) echo 2 ;;
-	lru | pool) echo 3 ;;
+	lru | pool | bridge) echo 3 ;;
 	reclaim) echo 4 ;;
-	source | bridge | builtin | obs) echo 5 ;;
+	source | builtin | obs) echo 5 ;;
 	api) echo 6 ;;
 	*) echo unknown ;;
 	esac

@@ -10,6 +10,7 @@
 #include <shrink/owner.h>
 #include <shrink/fast.h>
 #include <shrink/pool.h>
+#include <shrink/region.h>
 #include <shrink/workingset.h>
 #include <shrink/lruvec.h>
 #include <shrink/age.h>

@@ -16,6 +16,7 @@ enum shrink_fork_order {
 	SHRINK_FORK_ENGINE,
 	SHRINK_FORK_RECORD,
 	SHRINK_FORK_POOL,
+	SHRINK_FORK_REGION,   /* purgeable memory */
 	SHRINK_FORK_LRUVEC,
 	SHRINK_FORK_REGISTRY, /* list, limbo, owners */
 	SHRINK_FORK_LRU,      /* waits, bounded, for callbacks under a list's lock */
