@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 
 usage() {
 	cat <<'END'
-usage: scripts/bench.sh [--built DIR] [pass|pool|lru|register|notice|threads ...]
+usage: scripts/bench.sh [--built DIR] [pass|pool|lru|region|register|notice|threads ...]
 
 Runs the named benchmarks, by default all (about a minute), of the tree built in
 DIR (default build/; "make bench" builds it first). Figures: DIR/bench/bench.jsonl
@@ -24,13 +24,13 @@ built=$top/build which=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--built) built=${2:?}; shift ;;
-	pass | pool | lru | register | notice | threads) which+=("$1") ;;
+	pass | pool | lru | region | register | notice | threads) which+=("$1") ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#which[@]} -gt 0 ] || which=(pass pool lru register notice threads)
+[ ${#which[@]} -gt 0 ] || which=(pass pool lru region register notice threads)
 out=$built/bench
 tools=$built/tools
 mkdir -p "$out" && rm -f "$out"/*
@@ -66,6 +66,10 @@ bench_pool() {
 
 bench_lru() {
 	"$tools/bench/bench-lru"
+}
+
+bench_region() {
+	"$tools/bench/bench-region"
 }
 
 bench_register() {
