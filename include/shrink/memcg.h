@@ -106,6 +106,11 @@ void shrink_memcg_uncharge(struct shrink_memcg *memcg, uint64_t bytes);
 /** Bytes charged to the group and those below; threads' stocks are included until
  *  shrink_memcg_drain() has returned them. */
 uint64_t shrink_memcg_usage(struct shrink_memcg *memcg);
+
+/** Bytes that the group may grow now: what its and its ancestors' high and max leave,
+ *  and no more than the process may grow; what it has less than its min it may
+ *  always take. UINT64_MAX: nothing limits it. Any context. */
+uint64_t shrink_memcg_room(struct shrink_memcg *memcg);
 /** Takes back the stocks of all threads; afterwards usage is exact. */
 void shrink_memcg_drain(void);
 

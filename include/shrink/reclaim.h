@@ -187,6 +187,36 @@ enum shrink_level {
 enum shrink_level shrink_level(void);
 
 /**
+ * shrink_level_fd() - an eventfd that is readable after each change of the level
+ *
+ * Made by the first call, kept over stop and start; the library's, not to be
+ * closed. Reading it makes it unreadable; shrink_level() says what it is now.
+ * After fork() a child calls again for one of its own. Any thread.
+ *
+ * Return: a descriptor; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int shrink_level_fd(void);
+
+/**
+ * shrink_level_listen() - be told when the level changes
+ * @changed: called with the level as it is then, which may have changed more than
+ *           once since
+ *
+ * Called on the thread shrink-standby, in shrink_dispatch() or in
+ * shrink_sim_step(), with no library lock held, one at a time; it may call
+ * anything but shrink_start() and shrink_stop(). While a callback hangs it may
+ * come late, where shrink_level_fd() does not. Any thread.
+ *
+ * Return: 0; -EINVAL: NULL; -EEXIST: listens already; -ENOSPC: the 8 places are
+ * taken.
+ */
+SHRINK_NODISCARD int shrink_level_listen(void (*changed)(void *arg, enum shrink_level level),
+					 void *arg);
+/** No longer: once it returns @changed does not run, unless it was called from
+ *  inside it. Return: 0; -ENOENT: it does not listen. */
+int shrink_level_unlisten(void (*changed)(void *arg, enum shrink_level level), void *arg);
+
+/**
  * shrink_pressure() - the application's own notice of pressure
  * @level: how hard; SHRINK_LEVEL_NORMAL takes an earlier notice back
  * @bytes: what should go, 0 = unknown
@@ -234,8 +264,12 @@ int shrink_limits(struct shrink_limits *ret_limits, size_t size);
  * shrink_room() - bytes that this cache may grow now
  * @s: the cache; NULL = all together
  *
- * 0 while growth is held off; UINT64_MAX where no limit is known. Two relaxed
- * loads; any context.
+ * Of what is free above the high watermark the part of this cache: caches that
+ * have asked in the last tenth of a second share it by their weights. What a
+ * cache has less than its keep it may always grow. Otherwise 0 while growth is
+ * held off; UINT64_MAX where no limit is known. After a hold, room grows by the
+ * tunable regrow, in percent of the limit per second. Some relaxed loads; any
+ * context.
  */
 uint64_t shrink_room(const struct shrinker *s);
 

@@ -70,6 +70,8 @@ struct shrink_release_info {
  * context. Return: 0; -EINVAL.
  */
 int shrink_release_info(struct shrink_release_info *ret_info, size_t size);
+/** Buckets of shrinker_stats.scan_hist. */
+#define SHRINK_SCAN_HIST 7
 
 /** One shrinker at one node. */
 struct shrinker_stats {
@@ -88,6 +90,11 @@ struct shrinker_stats {
 	uint64_t scan_usec;       /**< time in scans, but those of shrink_slab() itself */
 	uint64_t scan_usec_max;
 	uint64_t posted_objects;  /**< asked of the owner, unanswered */
+	uint64_t slow_scans;      /**< longer than the tunable scan_budget */
+	/** scans by time: below 10 us, 100 us, 1 ms, 10 ms, 100 ms, 1 s, and longer;
+	 *  of all nodes together */
+	uint64_t scan_hist[SHRINK_SCAN_HIST];
+	uint64_t idle_rounds;     /**< rounds in a row that got nothing of it */
 };
 
 /**

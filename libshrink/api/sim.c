@@ -23,6 +23,7 @@ static uint64_t settle(uint64_t *next)
 		*next = shrink_monitor_turn();
 		freed += shrink_age_turn(NULL, NULL);
 		*next = shrink_min_u64(*next, shrink_age_next());
+		shrink_engine_run_chore();
 		if (!shrink_engine_busy())
 			break;
 		freed += shrink_engine_run_pending(0);

@@ -77,6 +77,9 @@ static const struct shrink_fork_hooks monitor_hooks = {
 static const struct shrink_fork_hooks record_hooks = {
 	shrink_record_fork_prepare, shrink_record_fork_done, shrink_record_fork_done};
 
+static const struct shrink_fork_hooks level_hooks = {
+	shrink_level_fork_prepare, shrink_level_fork_parent, shrink_level_fork_child};
+
 static int arm_fork(void)
 {
 	int r = shrink_core_fork_arm();
@@ -85,6 +88,7 @@ static int arm_fork(void)
 	r |= shrink_fork_register(SHRINK_FORK_ENGINE, &engine_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_MONITOR, &monitor_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_RECORD, &record_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_LEVEL, &level_hooks);
 	return r ? -ENOMEM : 0;
 }
 
@@ -270,6 +274,8 @@ int shrink_stop(void)
 	pthread_mutex_lock(&lock);
 	r = running ? stop() : -EALREADY;
 	pthread_mutex_unlock(&lock);
+	if (r != -EALREADY)
+		shrink_level_tell(); /* NORMAL, if it was not */
 	return r;
 }
 

@@ -98,6 +98,10 @@ int shrinker_stats(const struct shrinker *pub, int nid, struct shrinker_stats *r
 	    nid >= shrink_core_nr_nodes())
 		return -EINVAL;
 	sum.object_size = shrinker_object_bytes(s);
+	sum.slow_scans = get(&s->slow);
+	sum.idle_rounds = atomic_load_explicit(&s->idle, memory_order_relaxed);
+	for (int i = 0; i < SHRINK_SCAN_HIST; i++)
+		sum.scan_hist[i] = get(&s->scan_hist[i]);
 	if (nid != SHRINK_NUMA_NO_NODE)
 		add_node(&sum, shrinker_slot(s, nid));
 	else

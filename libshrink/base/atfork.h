@@ -15,6 +15,7 @@ enum shrink_fork_order {
 	SHRINK_FORK_MONITOR,
 	SHRINK_FORK_ENGINE,
 	SHRINK_FORK_RECORD,
+	SHRINK_FORK_LEVEL,    /* who is told of levels */
 	SHRINK_FORK_POOL,
 	SHRINK_FORK_REGION,   /* purgeable memory */
 	SHRINK_FORK_LRUVEC,

@@ -57,6 +57,9 @@
 		   "a shrink_pressure() notice that is not taken back expires after this")         \
 	SHRINK_NUM(overrun, "msec", 200, 1, 3600000, NOW,                                          \
 		   "a callback that runs longer loses its worker: the standby goes on")            \
+	SHRINK_NUM(scan_budget, "usec", 50000, 1, 3600000000, NOW,                                 \
+		   "a scan of one batch that takes longer counts as slow; at the third the "       \
+		   "shrinker's name is logged, once")                                              \
 	SHRINK_NUM(stop_wait, "msec", 5000, 0, 3600000, NOW,                                       \
 		   "shrink_stop() gives up threads stuck in a callback after this")                \
 	SHRINK_NUM(fork_wait, "msec", 1000, 0, 3600000, NOW,                                       \

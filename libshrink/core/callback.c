@@ -15,6 +15,8 @@
  * must not wrap to a small number (G12). */
 #define CALL_BYTES_MAX (1ULL << 48)
 
+#define SLOW_REPORTED 3
+
 struct shrink_core_stats shrink_core_stats;
 
 static void add_u64(_Atomic uint64_t *counter, uint64_t v)
@@ -213,8 +215,32 @@ void shrink_pass_tell(struct shrink_pass *pass)
 	pass->told.freed_bytes = pass->freed_bytes;
 }
 
-static void account_time(struct shrinker_node *slot, uint64_t nsec)
+/* Once, and not for the first: a single long scan may be the scheduler's doing. */
+static void report_slow(struct shrinker_impl *s, uint64_t nsec, unsigned long objects)
 {
+	char name[SHRINK_NAME_MAX + 16];
+
+	if (atomic_fetch_add_explicit(&s->slow, 1, memory_order_relaxed) + 1 < SLOW_REPORTED ||
+	    atomic_fetch_or_explicit(&s->reported, SHRINK_REPORTED_SLOW, memory_order_relaxed) &
+		    SHRINK_REPORTED_SLOW)
+		return;
+	shrinker_get_name(&s->pub, name, sizeof(name));
+	shrink_warn("%s: a scan of %lu objects took %llu ms, more than scan_budget, and not for "
+		    "the first time; a smaller batch would help (reported once)", name, objects,
+		    (unsigned long long)(nsec / NSEC_PER_MSEC));
+}
+
+static void account_time(struct shrinker_impl *s, struct shrinker_node *slot, uint64_t nsec,
+			 unsigned long objects)
+{
+	uint64_t bound = 10 * NSEC_PER_USEC;
+	int i = 0;
+
+	for (; i < SHRINK_SCAN_HIST - 1 && nsec >= bound; i++)
+		bound *= 10;
+	add_u64(&s->scan_hist[i], 1);
+	if (nsec > SHRINK_TUN(scan_budget) * NSEC_PER_USEC)
+		report_slow(s, nsec, objects);
 	add_u64(&slot->scan_nsec, nsec);
 	if (nsec > atomic_load_explicit(&slot->scan_nsec_max, memory_order_relaxed))
 		atomic_store_explicit(&slot->scan_nsec_max, nsec, memory_order_relaxed);
@@ -256,7 +282,7 @@ static unsigned long timed_scan(struct shrink_pass *pass, struct shrinker_impl *
 	if (!pass->first_scan)
 		pass->first_scan = shrink_os_clock();
 	freed = call_scan(pass, s, sc);
-	account_time(slot, shrink_os_clock_real() - begin);
+	account_time(s, slot, shrink_os_clock_real() - begin, sc->nr_to_scan);
 	return freed;
 }
 

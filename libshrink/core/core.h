@@ -69,6 +69,13 @@ struct shrinker_impl {
 	_Atomic int dying;               /* freed: no further callback of a visit (G1) */
 	_Atomic uint64_t object_learned; /* bytes, from reports; 0 = nothing yet */
 	_Atomic unsigned int reported;   /* misuses said already, SHRINK_MISUSE_* */
+	_Atomic uint64_t asked_room;     /* epoch in which it last asked (reclaim/room.c) */
+	/* rounds that got nothing of it: asked less often (core/idle.c) */
+	_Atomic unsigned int idle, skip;
+	_Atomic uint64_t idle_event, skip_event;
+	/* how long scans took, by powers of ten, and how many were too long */
+	_Atomic uint64_t scan_hist[SHRINK_SCAN_HIST];
+	_Atomic uint64_t slow;
 
 	/* Under the registry lock. */
 	struct shrinker_impl *prev;
@@ -211,6 +218,8 @@ struct shrink_pass {
 	uint64_t id;                     /* this pass; owners take one each */
 	bool planning;                   /* counts only, to see what it would yield */
 	bool raw;                        /* shrink_slab() itself: scans are not timed */
+	bool ask_all;                    /* also those that gave nothing lately */
+	bool left_out;                   /* some of these were not asked */
 	/* byte goal: 0 = none, arithmetic untouched */
 	uint64_t goal;                   /* bytes wanted of this pass */
 	uint64_t yield;                  /* bytes the plan predicts at this priority */
@@ -239,6 +248,7 @@ struct shrink_pass {
 #define SHRINK_MISUSE_ENDLESS 8u  /* nr_scanned 0 for ever */
 #define SHRINK_MISUSE_MORE 16u    /* freed more than it counted */
 #define SHRINK_MISUSE_SCANNED 32u /* nr_scanned over LONG_MAX */
+#define SHRINK_REPORTED_SLOW 64u  /* no misuse, but said once as well */
 
 /* Counts it, and reports it the first time. */
 void shrink_misuse(struct shrinker_impl *s, struct shrinker_node *slot, unsigned int kind);
@@ -266,6 +276,12 @@ unsigned long shrink_walk_tree(struct shrink_pass *pass);
  * once. */
 void shrink_walk_plan(struct shrink_pass *pass, uint64_t yields[SHRINK_DEF_PRIORITY + 1]);
 uint64_t shrink_pass_new_id(void);
+
+/* ---- idle.c: caches that give nothing are asked less often */
+/* Not in this round. */
+bool shrink_idle_skips(struct shrink_pass *pass, struct shrinker_impl *s);
+/* A visit with a byte goal has scanned, and so many bytes came of it. */
+void shrink_idle_learn(const struct shrink_pass *pass, struct shrinker_impl *s, uint64_t bytes);
 
 /* ---- owner.c */
 /* Posts @n objects to the owner; false: it has a request outstanding. */

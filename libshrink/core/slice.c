@@ -75,6 +75,7 @@ static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_imp
 				   struct shrink_slice *sl, unsigned long *freed)
 {
 	uint64_t size = shrinker_object_bytes(s), still = 0;
+	uint64_t before = pass->freed_bytes + pass->pending_bytes;
 	unsigned long n, r;
 
 	while ((n = next_batch(pass, sl))) {
@@ -94,6 +95,9 @@ static enum slice_end scan_batches(struct shrink_pass *pass, struct shrinker_imp
 		if (r == SHRINK_STOP)
 			return SLICE_STOP;
 		*freed += r;
+		if (pass->goal)
+			shrink_idle_learn(pass, s,
+					  pass->freed_bytes + pass->pending_bytes - before);
 		shrink_arith_charge(sl, sc.nr_scanned);
 		still = sc.nr_scanned ? 0 : still + 1;
 		if (still >= SHRINK_TUN(zero_scans)) {

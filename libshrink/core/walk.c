@@ -12,10 +12,11 @@ uint64_t shrink_pass_new_id(void)
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-static bool callable(struct shrinker_impl *s)
+static bool callable(struct shrink_pass *pass, struct shrinker_impl *s)
 {
 	return atomic_load_explicit(&s->enabled, memory_order_relaxed) &&
-	       !atomic_load_explicit(&s->stuck, memory_order_relaxed);
+	       !atomic_load_explicit(&s->stuck, memory_order_relaxed) &&
+	       !shrink_idle_skips(pass, s);
 }
 
 /*
@@ -50,7 +51,7 @@ static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
 	struct shrinker_impl *s = shrink_registry_first();
 
 	for (; s; s = shrink_registry_next(s)) {
-		if (callable(s))
+		if (callable(pass, s))
 			visit_nodes(pass, s, visit, arg);
 		if (walk_over(pass)) {
 			shrinker_put(s);
@@ -104,7 +105,7 @@ static void visit_bit(struct shrink_pass *pass, struct shrink_memcg_unit *unit, 
 		clear_absent(pass, unit, nid, id);
 	if (!s)
 		return;
-	if (callable(s) && s->pub.flags & SHRINKER_MEMCG_AWARE && shrinker_for(pass, s, nid))
+	if (callable(pass, s) && s->pub.flags & SHRINKER_MEMCG_AWARE && shrinker_for(pass, s, nid))
 		visit(pass, s, nid, arg);
 	shrinker_put(s);
 }

@@ -14,9 +14,11 @@
 #include <libshrink/reclaim/engine-priv.h>
 #include <libshrink/reclaim/queue.h>
 
+#define CHORES 4 /* different ones that can wait */
+
 struct shrink_engine shrink_engine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static pthread_cond_t ended; /* a worker is not alive any more; made at start */
-static void (*pending_chore)(void);
+static void (*chores[CHORES])(void);
 static void (*done_hook)(void);
 static void (*post_hook)(void);
 
@@ -87,16 +89,36 @@ uint64_t shrink_engine_run_pending(uint64_t deadline)
 	return rec.freed_objects;
 }
 
+/* Lock held. */
+static void (*take_chore(void))(void)
+{
+	for (int i = 0; i < CHORES; i++) {
+		void (*chore)(void) = chores[i];
+
+		chores[i] = NULL;
+		if (chore)
+			return chore;
+	}
+	return NULL;
+}
+
+static void forget_chores(void)
+{
+	while (take_chore())
+		;
+}
+
 void shrink_engine_run_chore(void)
 {
 	void (*chore)(void);
 
-	pthread_mutex_lock(&shrink_engine.lock);
-	chore = pending_chore;
-	pending_chore = NULL;
-	pthread_mutex_unlock(&shrink_engine.lock);
-	if (chore)
-		chore();
+	do {
+		pthread_mutex_lock(&shrink_engine.lock);
+		chore = take_chore();
+		pthread_mutex_unlock(&shrink_engine.lock);
+		if (chore)
+			chore();
+	} while (chore);
 }
 
 /* Lock held on entry and exit. */
@@ -162,11 +184,10 @@ static void age_changed(void)
  * by its own end, so a takeover may wait for it some tens of ms at the worst. */
 static bool stand_by(void)
 {
-	void (*chore)(void) = pending_chore;
+	void (*chore)(void) = take_chore();
 
 	if (!chore && !shrink_registry_limbo())
 		return false;
-	pending_chore = NULL;
 	pthread_mutex_unlock(&shrink_engine.lock);
 	if (chore)
 		chore();
@@ -230,7 +251,7 @@ void shrink_engine_reset(void (*posted)(void))
 	shrink_engine.leader = 0;
 	shrink_engine.stopping = false;
 	shrink_queue_clear();
-	pending_chore = NULL;
+	forget_chores();
 	post_hook = posted;
 	shrink_backoff_reset();
 	pthread_mutex_unlock(&shrink_engine.lock);
@@ -321,8 +342,12 @@ bool shrink_engine_busy(void)
 
 void shrink_engine_chore(void (*chore)(void))
 {
+	int i = 0;
+
 	pthread_mutex_lock(&shrink_engine.lock);
-	pending_chore = chore;
+	while (i < CHORES - 1 && chores[i] && chores[i] != chore)
+		i++;
+	chores[i] = chore;
 	if (shrink_standby()->alive)
 		pthread_cond_signal(&shrink_standby()->wake);
 	pthread_mutex_unlock(&shrink_engine.lock);
@@ -374,7 +399,7 @@ void shrink_engine_fork_child(void)
 		w->goal.memcg = NULL;
 	}
 	shrink_queue_clear();
-	pending_chore = NULL;
+	forget_chores();
 	post_hook = NULL;
 	pthread_mutex_unlock(&shrink_engine.lock);
 }

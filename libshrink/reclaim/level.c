@@ -33,11 +33,8 @@ enum shrink_level shrink_level(void)
 	return (enum shrink_level)__atomic_load_n(&page.fast.level, __ATOMIC_RELAXED);
 }
 
-/* A cache's own share of the room is a matter for arbitration; until then each
- * may have all of it, and the next sample takes back what others have taken. */
-uint64_t shrink_room(const struct shrinker *s)
+uint64_t shrink_level_room(void)
 {
-	(void)s;
 	if (!shrink_may_grow())
 		return 0;
 	return atomic_load_explicit(&page.room, memory_order_relaxed);
@@ -47,9 +44,9 @@ enum shrink_level shrink_level_of(const struct shrink_headroom *h, enum shrink_l
 {
 	if (!h->known)
 		return SHRINK_LEVEL_NORMAL;
-	if (h->free < h->wmark.low / 8)
+	if (h->free < h->wmark.low / (before >= SHRINK_LEVEL_CRITICAL ? 4 : 8))
 		return SHRINK_LEVEL_CRITICAL;
-	if (h->free < h->wmark.low / 2)
+	if (h->free < h->wmark.low / 4 * (before >= SHRINK_LEVEL_MEDIUM ? 3 : 2))
 		return SHRINK_LEVEL_MEDIUM;
 	if (h->free < h->wmark.low || (before > SHRINK_LEVEL_NORMAL && h->need))
 		return SHRINK_LEVEL_LOW;
@@ -89,7 +86,9 @@ void shrink_level_publish(uint64_t now, enum shrink_level level, const struct sh
 {
 	uint64_t until, room;
 
-	__atomic_store_n(&page.fast.level, (uint32_t)level, __ATOMIC_RELAXED);
+	if (__atomic_exchange_n(&page.fast.level, (uint32_t)level, __ATOMIC_RELAXED) !=
+	    (uint32_t)level)
+		shrink_level_changed();
 	if (level > SHRINK_LEVEL_NORMAL)
 		shrink_level_hold(now);
 	until = atomic_load_explicit(&hold_until, memory_order_relaxed);
@@ -105,6 +104,7 @@ void shrink_level_publish(uint64_t now, enum shrink_level level, const struct sh
 	room = h->known ? shrink_sub_u64(h->free, h->wmark.high) : UINT64_MAX;
 	room = shrink_min_u64(room, ramp(now, h));
 	atomic_store_explicit(&page.room, room, memory_order_relaxed);
+	shrink_room_turn(now);
 }
 
 uint64_t shrink_level_next(void)
@@ -124,6 +124,8 @@ void shrink_level_reset(void)
 	atomic_store_explicit(&hold_until, 0, memory_order_relaxed);
 	atomic_store_explicit(&page.room, UINT64_MAX, memory_order_relaxed);
 	regrow_since = 0;
-	__atomic_store_n(&page.fast.level, (uint32_t)SHRINK_LEVEL_NORMAL, __ATOMIC_RELAXED);
+	if (__atomic_exchange_n(&page.fast.level, (uint32_t)SHRINK_LEVEL_NORMAL,
+				__ATOMIC_RELAXED) != SHRINK_LEVEL_NORMAL)
+		shrink_level_changed();
 	set_may_grow(1);
 }

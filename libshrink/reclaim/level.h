@@ -9,7 +9,8 @@
  *	CRITICAL  below low / 8		held
  *
  * Hysteresis is the gap between low and high: what has once been below low is
- * NORMAL again only above high. A hold outlives the pressure by the tunable
+ * NORMAL again only above high; out of MEDIUM it takes three quarters of low, out of
+ * CRITICAL a quarter. A hold outlives the pressure by the tunable
  * `holdoff`, so that caches do not refill what was just given back.
  */
 #ifndef SHRINK_RECLAIM_LEVEL_H
@@ -30,5 +31,18 @@ uint64_t shrink_level_next(void);
 uint64_t shrink_level_holdoffs(void);
 /* Back to NORMAL with unlimited room: stopped. */
 void shrink_level_reset(void);
+
+/* Room of all caches together; 0 while growth is held. A relaxed load or two. */
+uint64_t shrink_level_room(void);
+
+/* ---- level-listen.c: those who want to be told */
+void shrink_level_changed(void);     /* the published level is another now */
+void shrink_level_tell(void);        /* runs those who are to be told */
+void shrink_level_fork_prepare(void);
+void shrink_level_fork_parent(void);
+void shrink_level_fork_child(void);
+
+/* ---- room.c: who gets how much of the room */
+void shrink_room_turn(uint64_t now); /* monitor, at each look */
 
 #endif /* SHRINK_RECLAIM_LEVEL_H */

@@ -270,6 +270,10 @@ static int descend(struct round *r, uint64_t bytes)
 	int p, end;
 
 	shrink_walk_plan(&r->pass, r->yields);
+	if (r->pass.left_out && r->yields[0] < bytes) {
+		r->pass.ask_all = true;
+		shrink_walk_plan(&r->pass, r->yields);
+	}
 	if (!r->yields[0])
 		return SHRINK_ROUND_EXHAUSTED;
 	p = first_priority(r->yields, bytes);
@@ -369,6 +373,11 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	set_marks(&r);
 	r.usage_begin = r.usage_mark;
 	end = descend(&r, bytes);
+	if (end == SHRINK_ROUND_EXHAUSTED && r.pass.left_out && !r.pass.ask_all) {
+		r.pass.ask_all = true;
+		bytes = shrink_max_u64(missing(&r, false), 1);
+		end = descend(&r, bytes);
+	}
 	if (end == SHRINK_ROUND_EXHAUSTED && r.spared_low && !r.pass.freed_bytes) {
 		r.override_low = true;
 		end = descend(&r, bytes);
