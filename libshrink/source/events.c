@@ -21,6 +21,9 @@
 #include <libshrink/os/fd.h>
 #include <libshrink/source/source.h>
 
+/* A group that is removed wakes nobody; how often it is looked at whether it is there. */
+#define LOOK_NSEC NSEC_PER_SEC
+
 /* The kernel's own way from here is short: begin well down. */
 #define OOM_PRIORITY 2
 
@@ -81,7 +84,7 @@ static int events_open(struct shrink_source *src)
 	int err = -ENOENT;
 
 	src->nr_fds = 0;
-	src->next_sample = UINT64_MAX;
+	src->next_sample = 0;
 	if (!SHRINK_TUN(events))
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
 	if (cg->version != 2)
@@ -127,9 +130,17 @@ static int events_ready(struct shrink_source *src, int index, uint32_t epoll_eve
 	return 0;
 }
 
+/* Our own level is the first; what it says is not lost by being read here. */
+static int events_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
+{
+	src->next_sample = now + LOOK_NSEC;
+	return events_ready(src, 0, 0, now, sig);
+}
+
 const struct shrink_source_ops shrink_source_events = {
 	.name = "events",
 	.open = events_open,
 	.close = events_close,
 	.ready = events_ready,
+	.sample = events_sample,
 };

@@ -5,10 +5,17 @@
  * measures himself against the same usage.
  */
 #include <errno.h>
+#include <stdatomic.h>
 
+#include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/source/source.h>
+
+/* How often it is looked at whether the group is still there. */
+#define LOOK_NSEC NSEC_PER_SEC
+
+static _Atomic int gone; /* a read has found the group removed */
 
 static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)
 {
@@ -16,6 +23,8 @@ static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge
 	struct shrink_cgroup_usage u;
 	int r = shrink_os_cgroup_read(cg, exact, &u);
 
+	if (r == -ENODEV)
+		atomic_store_explicit(&gone, 1, memory_order_relaxed);
 	if (r < 0)
 		return r;
 	*ret = (struct shrink_gauge_reading){
@@ -36,6 +45,7 @@ static int open_usage(struct shrink_source *src)
 		return shrink_source_fail(src, -ECANCELED, "usage:off");
 	if (!src->cgroup->version)
 		return shrink_source_fail(src, -ENOENT, "%s", src->cgroup->reason);
+	atomic_store_explicit(&gone, 0, memory_order_relaxed);
 	gauge.arg = (void *)(uintptr_t)src->cgroup;
 	src->gauge = &gauge;
 	src->chore_due = 1;
@@ -55,12 +65,13 @@ static int look_for_peers(struct shrink_source *src)
 	return 0;
 }
 
-/* Only that the end of the chore is not waited for again. */
-static int after_chore(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
+/* Threads that read the gauge cannot fail the source; the monitor can. */
+static int look(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
-	(void)now;
 	(void)sig;
-	src->next_sample = UINT64_MAX;
+	if (atomic_load_explicit(&gone, memory_order_relaxed))
+		return shrink_source_fail(src, -ENODEV, "the group was removed");
+	src->next_sample = now + LOOK_NSEC;
 	return 0;
 }
 
@@ -73,6 +84,6 @@ const struct shrink_source_ops shrink_source_usage = {
 	.name = "usage",
 	.open = open_usage,
 	.close = close_usage,
-	.sample = after_chore,
+	.sample = look,
 	.chore = look_for_peers,
 };
