@@ -9,7 +9,8 @@
 
 declare -A boot_seconds=()
 boot_reason='' boot_pid=''
-boot_grace=${LIBSHRINK_GUEST_GRACE:-90}
+boot_grace=${LIBSHRINK_GUEST_GRACE:-90} # beyond a test's own seconds
+boot_between=180                         # to start, and from one test to the next
 
 boot_machine() {
 	local nodes=$1 memory=$2 unit=${2: -1} size=${2%?} node
@@ -61,7 +62,7 @@ boot_patience() {
 	read -r mark name _ < <(grep '^@' "$1" | tail -n 1 | tr -d '\r')
 	[ "$mark" != @begin ] || mark=${boot_seconds[$name]:-60}
 	case $mark in
-	'' | @*) echo "$boot_grace" ;;
+	'' | @*) echo "$boot_between" ;;
 	*) echo $((mark + boot_grace)) ;;
 	esac
 }

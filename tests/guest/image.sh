@@ -5,12 +5,18 @@
 # wants $top_srcdir and $top_builddir. Works without root: devtmpfs has the devices.
 
 # What tests may load; what these need comes along. 6.1 asks for the compressor by name.
-image_modules="zram lzo-rle"
+image_modules="zram lzo-rle brd"
 
-# image_program ROOT NAME: a built program or a script of the sources
+# image_program ROOT NAME: a built program or a script of the sources; with a leading
+# slash one of the machine's, for what busybox does less well
 image_program() {
-	local root=$1 name=$2 file lib
+	local root=$1 name=$2 file
 
+	[ "${name#/}" = "$name" ] || {
+		mkdir -p "$root${name%/*}" && cp "$name" "$root$name" &&
+			image_libraries "$root" "$name"
+		return
+	}
 	mkdir -p "$root/build/${name%/*}"
 	file=$top_builddir/$name
 	# what libtool links is behind a script of its own
