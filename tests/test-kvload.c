@@ -167,7 +167,7 @@ static void serve_set(struct bad_server *server, FILE *in, FILE *out, const char
 	char key[KEY_MAX];
 	unsigned int flags, size, i;
 
-	if (sscanf(line, "set %23s %u 0 %u", key, &flags, &size) != 3 || size > 4096)
+	if (sscanf(line, "set %63s %u 0 %u", key, &flags, &size) != 3 || size > 4096)
 		return;
 	i = find_slot(server, key);
 	memcpy(server->slot[i].key, key, KEY_MAX);
@@ -183,7 +183,7 @@ static void serve_get(struct bad_server *server, FILE *out, const char *line)
 	unsigned int i;
 	char key[KEY_MAX], bit;
 
-	if (sscanf(line, "get %23s", key) != 1)
+	if (sscanf(line, "get %63s", key) != 1)
 		return;
 	i = find_slot(server, key);
 	if (strcmp(server->slot[i].key, key) != 0) {
@@ -229,12 +229,15 @@ static void *serve_badly(void *arg)
 	return NULL;
 }
 
+static const struct load_options one_client = {
+	.threads = 1, .conns = 1, .keys = SLOTS, .fill = SLOTS, .exponent = 1, .reads_max = 500,
+	.range = {.min = 64, .max = 4096},
+};
+
 /* Sets 8 keys and reads 500 times on one connection. */
-static void load_bad_server(struct bad_server *server, struct load *load)
+static void load_bad_server_with(struct bad_server *server, struct load *load,
+				 struct load_options options)
 {
-	struct load_options options = {.threads = 1, .conns = 1, .keys = SLOTS, .fill = SLOTS,
-				       .exponent = 1, .reads_max = 500,
-				       .range = {.min = 64, .max = 4096}};
 	socklen_t len = sizeof(options.server);
 	pthread_t thread;
 
@@ -256,9 +259,14 @@ static void load_bad_server(struct bad_server *server, struct load *load)
 	pthread_join(thread, NULL);
 	close(server->listener);
 	ASSERT_INT((long long)load->fill_done, SLOTS);
-	ASSERT_INT((long long)load->counters.gets, 500);
+	ASSERT_INT((long long)load->counters.gets, (long long)options.reads_max);
 	ASSERT_INT((long long)load->counters.unanswered, 0);
 	ASSERT_INT((long long)load->counters.garbled, 0);
+}
+
+static void load_bad_server(struct bad_server *server, struct load *load)
+{
+	load_bad_server_with(server, load, one_client);
 }
 
 static void load_counts_bad_values(void)
@@ -284,6 +292,87 @@ static void load_waits_through_a_restart(void)
 	CU_ASSERT(hist_take_max(&load.counters.pause_nsec) >= AWAY_USEC * 900ull);
 }
 
+/* Pauses longer than @nsec. */
+static uint64_t longer(struct load *load, uint64_t nsec)
+{
+	static struct hist_copy all;
+	uint64_t n = 0;
+
+	memset(&all, 0, sizeof(all));
+	hist_sum(&all, &load->counters.pause_nsec);
+	for (double part = 0; part < 1; part += 1.0 / 1024)
+		n += hist_percentile(&all, part) > nsec;
+	return n * all.total / 1024;
+}
+
+/* The server is away for 150 ms, in which 300 reads are due: each of the first two
+ * thirds waits longer than 50 ms. The closed loop sees one that waits: that is how a
+ * client hides what its server does. */
+static void open_loop_counts_all_who_wait(void)
+{
+	static struct bad_server server = {.hang_up_at = 100}, closed_server = {.hang_up_at = 100};
+	static struct load load, closed;
+	struct load_options options = one_client;
+
+	options.open_rate = 2000;
+	options.reads_max = 1000;
+	load_bad_server_with(&server, &load, options);
+	CU_ASSERT(longer(&load, 50000000) > 100);
+	CU_ASSERT(load.counters.late > 100);
+	options.open_rate = 0;
+	load_bad_server_with(&closed_server, &closed, options);
+	CU_ASSERT(longer(&closed, 50000000) < longer(&load, 50000000) / 2);
+	ASSERT_INT((long long)closed.counters.late, 0);
+}
+
+/* What comes is decided by the seed, not by the answers. */
+static void open_loop_keeps_its_rate(void)
+{
+	static struct bad_server server;
+	static struct load load;
+	struct load_options options = one_client;
+	uint64_t begin = now_nsec();
+
+	options.open_rate = 1000;
+	load_bad_server_with(&server, &load, options);
+	/* 500 gaps of 1 ms: 500 ms, with a deviation of 22 */
+	CU_ASSERT(now_nsec() - begin > 380000000);
+}
+
+static void scan_asks_for_new_keys(void)
+{
+	static struct bad_server server;
+	static struct load load;
+	struct load_options options = one_client;
+
+	options.scan = 50;
+	options.prefix = "tenant:";
+	load_bad_server_with(&server, &load, options);
+	CU_ASSERT(load.counters.scans > 150 && load.counters.scans < 350);
+	ASSERT_INT((long long)load.scan_next, (long long)load.counters.scans);
+	ASSERT_INT(strncmp(server.slot[0].key, "tenant:kv:", 10), 0);
+}
+
+static void hist_is_written(void)
+{
+	static struct hist hist;
+	static struct hist_copy copy;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	for (uint64_t v = 1; v <= 1000; v++)
+		hist_add(&hist, v * 1000000);
+	hist_sum(&copy, &hist);
+	hist_write(&copy, 1e6, f);
+	fclose(f);
+	CU_ASSERT(strstr(text, "Value     Percentile TotalCount 1/(1-Percentile)") != NULL);
+	CU_ASSERT(strstr(text, " 1.000000000000       1000            inf\n") != NULL);
+	CU_ASSERT(strstr(text, "#[Total count = 1000]") != NULL);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -294,6 +383,10 @@ int main(int argc, char **argv)
 		{"histogram percentiles within a bucket", hist_percentiles},
 		{"a server that alters values is found out", load_counts_bad_values},
 		{"a pause lasts until the restarted server answers", load_waits_through_a_restart},
+		{"an open loop counts all who wait, a closed one hides them", open_loop_counts_all_who_wait},
+		{"an open loop keeps its rate", open_loop_keeps_its_rate},
+		{"a scan asks for keys nobody asked for", scan_asks_for_new_keys},
+		{"a histogram is written", hist_is_written},
 		{NULL, NULL},
 	};
 

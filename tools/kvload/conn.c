@@ -85,7 +85,7 @@ static void write_request(struct conn *conn)
 	const struct value_range *range = &conn->load->options.range;
 	uint32_t size = value_size(range, conn->id);
 
-	value_key(key, conn->id);
+	value_key(key, conn->load->options.prefix, conn->id);
 	conn->out_done = conn->in_len = 0;
 	if (conn->kind == REQUEST_GET) {
 		conn->out_len = (size_t)snprintf(conn->out, conn->in_size, "get %s\r\n", key);
@@ -124,12 +124,12 @@ static void conn_resend(struct conn *conn)
 	conn_send(conn);
 }
 
-void conn_ask(struct conn *conn, enum request_kind kind, uint64_t id, int filling)
+void conn_ask(struct conn *conn, enum request_kind kind, uint64_t id, int filling, uint64_t since)
 {
 	conn->kind = kind;
 	conn->id = id;
 	conn->filling = filling;
-	conn->began_nsec = now_nsec();
+	conn->began_nsec = since;
 	count(kind == REQUEST_GET ? &conn->load->counters.gets : &conn->load->counters.sets);
 	conn_resend(conn);
 }
@@ -145,7 +145,7 @@ static void conn_answered(struct conn *conn, int miss)
 	if (conn->filling)
 		count(&load->fill_done);
 	if (miss && load->phase != LOAD_STOP)
-		conn_ask(conn, REQUEST_SET, conn->id, 0);
+		conn_ask(conn, REQUEST_SET, conn->id, 0, now_nsec());
 }
 
 /* An answer that makes no sense, or says no: the line is all there is of it. */
@@ -165,8 +165,8 @@ static int value_line(const struct conn *conn, size_t *ret_size)
 	char key[KEY_MAX], got[KEY_MAX];
 	unsigned int flags, size;
 
-	value_key(key, conn->id);
-	if (sscanf(conn->in, "VALUE %23s %u %u\r", got, &flags, &size) != 3)
+	value_key(key, conn->load->options.prefix, conn->id);
+	if (sscanf(conn->in, "VALUE %63s %u %u\r", got, &flags, &size) != 3)
 		return -EINVAL;
 	*ret_size = size;
 	return !strcmp(key, got) && flags == value_flags(conn->id);

@@ -37,8 +37,9 @@ int conn_init(struct conn *conn, struct load *load, int epoll_fd, unsigned int n
 void conn_destroy(struct conn *conn);
 /* Starts to connect; the descriptor is watched from now on. */
 void conn_open(struct conn *conn);
-/* Begins a request on an idle connection. */
-void conn_ask(struct conn *conn, enum request_kind kind, uint64_t id, int filling);
+/* Begins a request on an idle connection. Its pause counts from @since. */
+void conn_ask(struct conn *conn, enum request_kind kind, uint64_t id, int filling,
+	      uint64_t since);
 /* Something happened on the descriptor. */
 void conn_event(struct conn *conn, uint32_t events);
 

@@ -69,3 +69,25 @@ uint64_t hist_percentile(const struct hist_copy *copy, double part)
 	}
 	return bucket_last(HIST_BUCKETS - 1);
 }
+
+void hist_write(const struct hist_copy *copy, double unit, FILE *f)
+{
+	uint64_t seen = 0;
+
+	fputs("       Value     Percentile TotalCount 1/(1-Percentile)\n\n", f);
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		double part;
+
+		if (!copy->count[i])
+			continue;
+		seen += copy->count[i];
+		part = (double)seen / (double)copy->total;
+		fprintf(f, "%12.6f %.12f %10llu", (double)bucket_last(i) / unit, part,
+			(unsigned long long)seen);
+		if (seen < copy->total)
+			fprintf(f, " %14.2f\n", 1 / (1 - part));
+		else
+			fputs("            inf\n", f);
+	}
+	fprintf(f, "#[Total count = %llu]\n", (unsigned long long)copy->total);
+}

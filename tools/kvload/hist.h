@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define HIST_SUB_BITS 5
 #define HIST_BUCKETS ((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
@@ -33,5 +34,9 @@ void hist_since(struct hist_copy *ret_copy, const struct hist_copy *now,
 		const struct hist_copy *before);
 /* The upper edge of the bucket in which @part (0..1) of all values lie below. */
 uint64_t hist_percentile(const struct hist_copy *copy, double part);
+
+/* The whole distribution in the text form of HdrHistogram, which its plotter reads:
+ * value / @unit, part of all values up to it, how many these are. */
+void hist_write(const struct hist_copy *copy, double unit, FILE *f);
 
 #endif /* KVLOAD_HIST_H */

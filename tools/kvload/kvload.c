@@ -24,11 +24,12 @@ struct options {
 	double seconds;      /* of reading */
 	double fill_seconds; /* the fill at most */
 	uint64_t tick_msec;
+	const char *histogram; /* file for the distribution of pauses, or NULL */
 };
 
 /* What the last tick saw, for differences. */
 struct seen {
-	uint64_t gets, hits, requests;
+	uint64_t gets, hits, scans, requests;
 	int64_t psi_some_usec;
 	struct hist_copy pause;
 	uint64_t pause_max;
@@ -52,6 +53,11 @@ static const char usage_text[] =
 	"  -S, --seconds S         of reading, default 10\n"
 	"  -n, --reads N           reads at most\n"
 	"  -r, --rate N            reads a second, default 0 = as fast as it goes\n"
+	"  -o, --open-loop N       N reads a second come whatever becomes of those before\n"
+	"                          (Poisson arrivals); pauses count from when each was due\n"
+	"  -L, --scan PERCENT      of the reads ask for keys nobody asks for again;\n"
+	"                          hit_rate is that of the others\n"
+	"  -a, --prefix TEXT       before each key, e.g. a tenant's \"acme:\"\n"
 	"  -z, --exponent X        of the Zipf law, default 0.99\n"
 	"  -m, --min-size BYTES    smallest value, default 64\n"
 	"  -M, --max-size BYTES    largest value, default 65536\n"
@@ -61,6 +67,8 @@ static const char usage_text[] =
 	"  -p, --psi FILE          pressure file to report\n"
 	"  -P, --rss-of PID        report its RSS as usage, without a group\n"
 	"  -B, --budget BYTES      ... and this as limit\n"
+	"  -H, --histogram FILE    write the distribution of pauses at the end, as\n"
+	"                          HdrHistogram's plotter reads it (values in ms)\n"
 	"  -h, --help\n";
 
 static const struct option long_options[] = {
@@ -70,7 +78,8 @@ static const struct option long_options[] = {
 	{"exponent", 1, NULL, 'z'},  {"min-size", 1, NULL, 'm'},     {"max-size", 1, NULL, 'M'},
 	{"seed", 1, NULL, 'x'},      {"tick", 1, NULL, 'i'},         {"group", 1, NULL, 'g'},
 	{"psi", 1, NULL, 'p'},       {"rss-of", 1, NULL, 'P'},       {"budget", 1, NULL, 'B'},
-	{"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0},
+	{"open-loop", 1, NULL, 'o'}, {"scan", 1, NULL, 'L'},         {"prefix", 1, NULL, 'a'},
+	{"histogram", 1, NULL, 'H'}, {"help", 0, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 static void bad_usage(const char *what, const char *value)
@@ -116,6 +125,19 @@ static void parse_server(const char *text, struct sockaddr_in *ret_server)
 		bad_usage("not an IPv4 address", address);
 }
 
+/* Of letters that a key may have, and short enough for one. */
+static const char *parse_prefix(const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			bad_usage("not for a key", text);
+	if (n > PREFIX_MAX)
+		bad_usage("prefix too long", text);
+	return text;
+}
+
 static void parse_one(struct options *o, int option, const char *arg)
 {
 	switch (option) {
@@ -128,6 +150,10 @@ static void parse_one(struct options *o, int option, const char *arg)
 	case 'S': o->seconds = real(arg, 86400); break;
 	case 'n': o->load.reads_max = number(arg, 1, UINT64_MAX); break;
 	case 'r': o->load.rate = number(arg, 0, 100000000); break;
+	case 'o': o->load.open_rate = number(arg, 1, 100000000); break;
+	case 'L': o->load.scan = (unsigned int)number(arg, 0, 99); break;
+	case 'a': o->load.prefix = parse_prefix(arg); break;
+	case 'H': o->histogram = arg; break;
 	case 'z': o->load.exponent = real(arg, 10); break;
 	case 'm': o->load.range.min = (uint32_t)number(arg, VALUE_MIN, VALUE_MAX); break;
 	case 'M': o->load.range.max = (uint32_t)number(arg, VALUE_MIN, VALUE_MAX); break;
@@ -146,11 +172,13 @@ static void parse_options(int argc, char **argv, struct options *o)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:t:c:k:f:F:S:n:r:z:m:M:x:i:g:p:P:B:h",
+	while ((option = getopt_long(argc, argv, "s:t:c:k:f:F:S:n:r:o:L:a:z:m:M:x:i:g:p:P:B:H:h",
 				     long_options, NULL)) != -1)
 		parse_one(o, option, optarg);
 	if (optind < argc)
 		bad_usage("unknown argument", argv[optind]);
+	if (o->load.rate && o->load.open_rate)
+		bad_usage("either --rate or --open-loop", "--rate");
 	if (o->load.range.min > o->load.range.max)
 		bad_usage("smallest value above the largest", "--min-size");
 	if (o->load.fill > o->load.keys)
@@ -177,9 +205,12 @@ static void print_figures(const struct watch_figures *f)
 
 static void print_pause(const struct hist_copy *pause, uint64_t max_nsec)
 {
-	printf(",\"p50_usec\":%.1f,\"p99_usec\":%.1f,\"max_usec\":%.1f",
-	       (double)hist_percentile(pause, 0.50) / 1e3,
-	       (double)hist_percentile(pause, 0.99) / 1e3, (double)max_nsec / 1e3);
+	printf(",\"samples\":%" PRIu64 ",\"p50_usec\":%.1f,\"p99_usec\":%.1f,\"p999_usec\":%.1f"
+	       ",\"p9999_usec\":%.1f,\"max_usec\":%.1f",
+	       pause->total, (double)hist_percentile(pause, 0.50) / 1e3,
+	       (double)hist_percentile(pause, 0.99) / 1e3,
+	       (double)hist_percentile(pause, 0.999) / 1e3,
+	       (double)hist_percentile(pause, 0.9999) / 1e3, (double)max_nsec / 1e3);
 }
 
 static const char *phase_name(const struct load *load)
@@ -190,7 +221,7 @@ static const char *phase_name(const struct load *load)
 static void print_tick(struct load *load, struct watch *watch, struct seen *seen, double t)
 {
 	struct load_counters *counters = &load->counters;
-	uint64_t gets = counters->gets, hits = counters->hits;
+	uint64_t gets = counters->gets, hits = counters->hits, scans = counters->scans;
 	uint64_t requests = gets + counters->sets, max = hist_take_max(&counters->pause_nsec);
 	static struct hist_copy now, since;
 	struct watch_figures figures;
@@ -205,7 +236,8 @@ static void print_tick(struct load *load, struct watch *watch, struct seen *seen
 	       ",\"phase\":\"%s\",\"requests\":%" PRIu64 ",\"gets\":%" PRIu64 ",\"hits\":%" PRIu64
 	       ",\"hit_rate\":%.4f,\"bad\":%" PRIu64 ",\"filled\":%" PRIu64,
 	       t, now_nsec(), phase_name(load), requests - seen->requests, gets - seen->gets,
-	       hits - seen->hits, part_of(hits - seen->hits, gets - seen->gets),
+	       hits - seen->hits,
+	       part_of(hits - seen->hits, gets - seen->gets - (scans - seen->scans)),
 	       (uint64_t)counters->bad, (uint64_t)load->fill_done);
 	print_pause(&since, max);
 	printf(",\"psi_usec\":%" PRId64,
@@ -216,12 +248,29 @@ static void print_tick(struct load *load, struct watch *watch, struct seen *seen
 	puts("}");
 	seen->gets = gets;
 	seen->hits = hits;
+	seen->scans = scans;
 	seen->requests = requests;
 	seen->psi_some_usec = figures.psi_some_usec;
 	seen->pause = now;
 }
 
-static void print_total(struct load *load, struct watch *watch, struct seen *seen, double t)
+/* 0, or a negative errno after saying so. */
+static int write_histogram(const char *path, const struct hist_copy *pause)
+{
+	FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (!path)
+		return 0;
+	if (f)
+		hist_write(pause, 1e6, f);
+	if (f && !ferror(f) && !fclose(f))
+		return 0;
+	fprintf(stderr, "kvload: %s: %s\n", path, strerror(errno));
+	return -EIO;
+}
+
+static int print_total(struct load *load, struct watch *watch, struct seen *seen,
+		       const struct options *o, double t)
 {
 	struct load_counters *c = &load->counters;
 	uint64_t max = hist_take_max(&c->pause_nsec);
@@ -232,16 +281,19 @@ static void print_total(struct load *load, struct watch *watch, struct seen *see
 	memset(&all, 0, sizeof(all));
 	hist_sum(&all, &c->pause_nsec);
 	printf("{\"type\":\"total\",\"t\":%.3f,\"gets\":%" PRIu64 ",\"hits\":%" PRIu64
-	       ",\"hit_rate\":%.4f,\"sets\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"filled\":%" PRIu64
+	       ",\"hit_rate\":%.4f,\"scans\":%" PRIu64 ",\"late\":%" PRIu64
+	       ",\"sets\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"filled\":%" PRIu64
 	       ",\"refused\":%" PRIu64 ",\"bad\":%" PRIu64 ",\"garbled\":%" PRIu64
 	       ",\"lost\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"checked_bytes\":%" PRIu64,
-	       t, (uint64_t)c->gets, (uint64_t)c->hits, part_of(c->hits, c->gets),
+	       t, (uint64_t)c->gets, (uint64_t)c->hits, part_of(c->hits, c->gets - c->scans),
+	       (uint64_t)c->scans, (uint64_t)c->late,
 	       (uint64_t)c->sets, (uint64_t)c->stored, (uint64_t)load->fill_done,
 	       (uint64_t)c->refused, (uint64_t)c->bad, (uint64_t)c->garbled, (uint64_t)c->lost,
 	       (uint64_t)c->unanswered, (uint64_t)c->value_bytes);
 	print_pause(&all, max > seen->pause_max ? max : seen->pause_max);
 	print_figures(&figures);
 	puts("}");
+	return write_histogram(o->histogram, &all);
 }
 
 /* Fill, then read, until time, count or a signal ends it. Ticks are counted from
@@ -304,7 +356,9 @@ int main(int argc, char **argv)
 	}
 	control(&load, &watch, &o, &seen, start);
 	load_stop(&load);
-	print_total(&load, &watch, &seen, (double)(now_nsec() - start) / (double)NSEC);
+	ret = print_total(&load, &watch, &seen, &o, (double)(now_nsec() - start) / (double)NSEC);
 	watch_close(&watch);
+	if (ret < 0)
+		return 1;
 	return load.counters.bad || load.counters.garbled ? 3 : 0;
 }

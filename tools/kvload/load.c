@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,11 +14,14 @@
 #define GRACE_NSEC NSEC              /* for requests outstanding at the end */
 #define BEHIND_NSEC (NSEC / 10)      /* what a connection may catch up after a stall */
 #define WAIT_NSEC (NSEC / 20)        /* the phase is looked at this often */
+#define LATE_NSEC (NSEC / 1000)      /* begun so much after it was due: it has waited */
 
 struct load_thread {
 	struct load *load;
 	pthread_t id;
 	int epoll_fd;
+	uint64_t arrival_nsec; /* open: when the next read is due; 0 = not begun */
+	struct rng arrivals;
 	unsigned int nr_conns;
 	struct conn *conn;
 };
@@ -58,25 +63,76 @@ static uint64_t next_due(const struct conn *conn, uint64_t now)
 	return due + BEHIND_NSEC < now ? now - BEHIND_NSEC : due;
 }
 
-static void conn_next(struct conn *conn, uint64_t now)
+/* Which key is read: one of the Zipf law's, or the scan's next. */
+static uint64_t read_key(struct load *load, struct rng *rng)
 {
-	struct load *load = conn->load;
+	if (load->options.scan && rng_unit(rng) * 100 < load->options.scan) {
+		atomic_fetch_add(&load->counters.scans, 1);
+		return load->options.keys + atomic_fetch_add(&load->scan_next, 1);
+	}
+	return zipf_next(&load->zipf, rng) - 1;
+}
+
+/* The gap to the next read of this thread, exponentially distributed. */
+static uint64_t gap(struct load_thread *thread)
+{
+	const struct load_options *o = &thread->load->options;
+	double mean = (double)NSEC * o->threads / (double)o->open_rate;
+
+	return (uint64_t)(-log(1 - rng_unit(&thread->arrivals)) * mean);
+}
+
+/* A read is due, or will be: at most one connection gets it. */
+static void next_arrival(struct load_thread *thread, struct conn *conn, uint64_t now)
+{
+	struct load *load = thread->load;
+	uint64_t due;
+
+	if (!thread->arrival_nsec)
+		thread->arrival_nsec = now + gap(thread);
+	due = thread->arrival_nsec;
+	if (due > now) {
+		conn->due_nsec = due;
+		return;
+	}
+	if (!may_read(load)) {
+		conn->due_nsec = now + WAIT_NSEC;
+		return;
+	}
+	thread->arrival_nsec += gap(thread);
+	if (now - due > LATE_NSEC)
+		atomic_fetch_add(&load->counters.late, 1);
+	conn_ask(conn, REQUEST_GET, read_key(load, &conn->rng), 0, due);
+}
+
+static void next_read(struct load_thread *thread, struct conn *conn, uint64_t now)
+{
+	struct load *load = thread->load;
+
+	if (load->options.open_rate) {
+		next_arrival(thread, conn, now);
+	} else if (may_read(load)) {
+		conn->due_nsec = next_due(conn, now);
+		conn_ask(conn, REQUEST_GET, read_key(load, &conn->rng), 0, now_nsec());
+	} else {
+		conn->due_nsec = now + WAIT_NSEC;
+	}
+}
+
+static void conn_next(struct load_thread *thread, struct conn *conn, uint64_t now)
+{
+	struct load *load = thread->load;
 	uint64_t id;
 
 	switch ((enum load_phase)load->phase) {
 	case LOAD_FILL:
 		if (fill_key(load, &id))
-			conn_ask(conn, REQUEST_SET, id, 1);
+			conn_ask(conn, REQUEST_SET, id, 1, now_nsec());
 		else
 			conn->due_nsec = now + WAIT_NSEC;
 		break;
 	case LOAD_READ:
-		if (may_read(load)) {
-			conn->due_nsec = next_due(conn, now);
-			conn_ask(conn, REQUEST_GET, zipf_next(&load->zipf, &conn->rng) - 1, 0);
-		} else {
-			conn->due_nsec = now + WAIT_NSEC;
-		}
+		next_read(thread, conn, now);
 		break;
 	case LOAD_STOP:
 		break;
@@ -95,7 +151,7 @@ static uint64_t begin_due(struct load_thread *thread, uint64_t now)
 			if (conn->state == CONN_DOWN)
 				conn_open(conn);
 			else if (conn->state == CONN_IDLE)
-				conn_next(conn, now);
+				conn_next(thread, conn, now);
 		}
 		if ((conn->state == CONN_DOWN || conn->state == CONN_IDLE) && conn->due_nsec < next)
 			next = conn->due_nsec;
@@ -122,6 +178,21 @@ static void poll_once(struct load_thread *thread, uint64_t until)
 		conn_event(event[i].data.ptr, event[i].events);
 }
 
+/* Reads that were due before @end and that no connection was ever free for have
+ * waited, too. */
+static void give_up_arrivals(struct load_thread *thread, uint64_t end)
+{
+	struct load *load = thread->load;
+	uint64_t max = load->options.reads_max, now = now_nsec();
+
+	if (!thread->arrival_nsec || (max && load->reads >= max))
+		return;
+	for (; thread->arrival_nsec < end; thread->arrival_nsec += gap(thread)) {
+		hist_add(&load->counters.pause_nsec, now - thread->arrival_nsec);
+		atomic_fetch_add(&load->counters.unanswered, 1);
+	}
+}
+
 /* What no answer came to has waited at least so long. */
 static void give_up(struct load_thread *thread)
 {
@@ -143,12 +214,15 @@ static void *load_thread_main(void *arg)
 	struct load *load = thread->load;
 	uint64_t end;
 
+	/* what is due at a time is begun at that time, not 50 us later */
+	prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
 	while (load->phase != LOAD_STOP)
 		poll_once(thread, begin_due(thread, now_nsec()));
-	end = now_nsec() + GRACE_NSEC;
-	while (waits_for_answer(thread) && now_nsec() < end)
+	end = now_nsec();
+	while (waits_for_answer(thread) && now_nsec() < end + GRACE_NSEC)
 		poll_once(thread, begin_due(thread, now_nsec()));
 	give_up(thread);
+	give_up_arrivals(thread, end);
 	return NULL;
 }
 
@@ -174,6 +248,7 @@ static int thread_init(struct load_thread *thread, struct load *load, unsigned i
 	if (index < options->conns % options->threads)
 		n++;
 	thread->load = load;
+	rng_seed(&thread->arrivals, ~options->seed - index);
 	thread->conn = calloc(n ? n : 1, sizeof(*thread->conn));
 	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!thread->conn || thread->epoll_fd < 0)

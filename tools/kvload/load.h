@@ -10,6 +10,12 @@
  * A request's pause is the time from its first byte sent to its answer complete;
  * where the connection breaks it is asked again and its clock runs on, as it does
  * for the user who waits.
+ *
+ * That is a closed loop: while the server pauses nothing is asked, so that a pause
+ * is seen by the few who wait for it and not by all who would have come. With an
+ * open rate reads are due at times that have nothing to do with answers (a Poisson
+ * process of the seed's), and a read's pause is counted from when it was due, whether
+ * or not a connection was free then.
  */
 #ifndef KVLOAD_LOAD_H
 #define KVLOAD_LOAD_H
@@ -31,6 +37,9 @@ struct load_options {
 	double exponent;
 	uint64_t seed;
 	uint64_t rate;            /* reads a second of all connections, 0 = as fast as it goes */
+	uint64_t open_rate;       /* reads due a second, whatever becomes of them; 0 = closed loop */
+	unsigned int scan;        /* percent of reads that ask for keys nobody asks for again */
+	const char *prefix;       /* before each key */
 	uint64_t reads_max;       /* reads in all, 0 = no limit */
 	struct value_range range;
 };
@@ -38,6 +47,8 @@ struct load_options {
 /* Added to by the load's threads, read by anybody. */
 struct load_counters {
 	_Atomic uint64_t gets, hits, sets, stored;
+	_Atomic uint64_t scans;      /* of gets: of the scan, which cannot hit */
+	_Atomic uint64_t late;       /* open: reads that had to wait for a connection */
 	_Atomic uint64_t refused;    /* SERVER_ERROR: out of memory and the like */
 	_Atomic uint64_t bad;        /* values that are not what was set */
 	_Atomic uint64_t garbled;    /* answers that are none */
@@ -57,6 +68,7 @@ struct load {
 	_Atomic uint64_t fill_next;  /* how many were begun */
 	_Atomic uint64_t fill_done;
 	_Atomic uint64_t reads;      /* reads begun */
+	_Atomic uint64_t scan_next;  /* how many keys of the scan were asked for */
 	struct load_counters counters;
 	struct load_thread *thread;
 };

@@ -13,9 +13,10 @@ struct value_head {
 	uint64_t sum; /* of all words but this one */
 };
 
-size_t value_key(char key[KEY_MAX], uint64_t id)
+size_t value_key(char key[KEY_MAX], const char *prefix, uint64_t id)
 {
-	return (size_t)snprintf(key, KEY_MAX, "kv:%016" PRIx64, rng_mix(id));
+	return (size_t)snprintf(key, KEY_MAX, "%skv:%016" PRIx64, prefix ? prefix : "",
+				rng_mix(id));
 }
 
 uint32_t value_flags(uint64_t id)

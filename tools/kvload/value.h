@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEY_MAX 24     /* text of a key with its NUL */
+#define KEY_MAX 64     /* text of a key with prefix and NUL */
+#define PREFIX_MAX 40
 #define VALUE_MIN 64u  /* smallest size that values may be given */
 #define VALUE_MAX (1u << 20)
 
@@ -19,7 +20,8 @@ struct value_range {
 	uint32_t min, max; /* bytes */
 };
 
-size_t value_key(char key[KEY_MAX], uint64_t id);
+/* @prefix: up to PREFIX_MAX letters that go before it; may be NULL. */
+size_t value_key(char key[KEY_MAX], const char *prefix, uint64_t id);
 uint32_t value_flags(uint64_t id);
 uint32_t value_size(const struct value_range *range, uint64_t id);
 /* Writes value_size() bytes. */
