@@ -9,6 +9,7 @@
 #include "examples/kvcached/options.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
+#include "examples/kvcached/tenant_command.h"
 
 /* Values up to this size are copied to the output, larger ones are referenced. */
 #define COPY_MAX 1024
@@ -253,6 +254,9 @@ static enum next command_single(struct session *s)
 		break;
 	case CMD_STATS:
 		stats_answer(s->out, s->req.key);
+		break;
+	case CMD_TENANT:
+		answer(s, tenant_command(s->out, s->req.key, s->req.keys));
 		break;
 	case CMD_VERSION:
 		answer(s, "VERSION " KVCACHED_VERSION);

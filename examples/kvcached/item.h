@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <shrink/lruvec.h>
+
 struct item {
 	struct item *next; /* in its bucket; shard lock */
 	struct item *older, *newer; /* in its clock; shard lock */
@@ -28,9 +30,39 @@ struct item {
 	uint32_t nbytes;    /* of the value and its \r\n */
 	unsigned char mark; /* used since last asked: shrink_fast_mark() */
 	unsigned char nkey;
-	unsigned char cls; /* size class, see room.h */
+	unsigned char cls;    /* size class, see class.h */
+	unsigned char tenant; /* whose it is, see tenant.h */
 	char data[];	   /* key, value, \r\n */
 };
+
+/*
+ * Where the policy is lruvec each item has its place on the lists in front of it:
+ * bytes that all items have, 0 with the clock. The pool knows objects, we know items.
+ * Set once, before the first item.
+ */
+extern size_t item_head;
+
+static inline void *item_object(struct item *it)
+{
+	return (char *)it - item_head;
+}
+
+static inline struct item *item_of_object(void *object)
+{
+	return (struct item *)((char *)object + item_head);
+}
+
+/* With the lists only. */
+static inline struct shrink_lruvec_item *item_node(struct item *it)
+{
+	return item_object(it);
+}
+
+/* What a hit marks. */
+static inline unsigned char *item_mark(struct item *it)
+{
+	return item_head ? &item_node(it)->mark : &it->mark;
+}
 
 static inline size_t item_size(size_t nkey, size_t nbytes)
 {

@@ -7,14 +7,29 @@
 #include <shrink/fast.h>
 
 #include "examples/kvcached/clock.h"
+#include "examples/kvcached/lists.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/room.h"
-#include "examples/kvcached/table.h"
 
 static uint64_t last_cas;
 static uint64_t flush_cas;  /* items with a smaller cas are gone */
 static uint32_t flush_when; /* 0, or: items stored before it are gone by then */
 static uint64_t nr_linked, nr_expired;
+
+uint64_t items_linked(void)
+{
+	return __atomic_load_n(&nr_linked, __ATOMIC_RELAXED);
+}
+
+uint64_t items_expired(void)
+{
+	return __atomic_load_n(&nr_expired, __ATOMIC_RELAXED);
+}
+
+static void count(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED);
+}
 
 static uint64_t next_cas(void)
 {
@@ -42,36 +57,64 @@ bool items_alive(const struct item *it, uint32_t now)
 	return it->cas >= __atomic_load_n(&flush_cas, __ATOMIC_RELAXED);
 }
 
+/* A key, whose it is, and its hash. */
+struct key {
+	struct span text;
+	struct tenant *tenant;
+	uint32_t hash;
+};
+
+static struct key key_of(struct span text)
+{
+	return (struct key){text, tenant_of(text), table_hash(text.at, text.len)};
+}
+
+/* An item's. It is stored where it was made: a tenant may have been added since. */
+static struct key key_of_item(const struct item *it)
+{
+	return (struct key){{item_key(it), it->nkey}, tenant_at(it->tenant), item_hash(it)};
+}
+
 /* A shard, locked, and what is found there under a key. */
 struct place {
-	uint32_t hash;
+	struct tenant *tenant;
 	struct shard *shard;
 	struct item *it; /* alive, or NULL */
 };
 
 /* Unlinks under the lock; the memory goes when the last reference does. */
-static void drop(struct shard *s, struct item *it)
+static void drop(struct place *p, struct item *it)
 {
-	shard_unlink(s, it);
+	lists_del(p->tenant, it);
+	shard_unlink(p->shard, it);
 	room_put(it);
 }
 
-static void place_lock(struct place *p, uint32_t hash, const char *key, size_t nkey)
+/* The same for an item that is unlinked already. */
+static void forget(struct item *it)
 {
-	p->hash = hash;
-	p->shard = table_shard(hash);
+	lists_del(tenant_at(it->tenant), it);
+	room_put(it);
+}
+
+static void place_lock(struct place *p, const struct key *key)
+{
+	p->tenant = key->tenant;
+	p->shard = table_shard(&key->tenant->table, key->hash);
 	pthread_mutex_lock(&p->shard->lock);
-	p->it = shard_find(p->shard, hash, key, nkey);
+	p->it = shard_find(p->shard, key->hash, key->text.at, key->text.len);
 	if (p->it && !items_alive(p->it, clock_now())) {
-		drop(p->shard, p->it);
+		drop(p, p->it);
 		p->it = NULL;
-		__atomic_fetch_add(&nr_expired, 1u, __ATOMIC_RELAXED);
+		count(&nr_expired);
 	}
 }
 
-static void place_find(struct place *p, struct span key)
+static void place_find(struct place *p, struct span text)
 {
-	place_lock(p, table_hash(key.at, key.len), key.at, key.len);
+	struct key key = key_of(text);
+
+	place_lock(p, &key);
 }
 
 static void place_unlock(struct place *p)
@@ -82,42 +125,55 @@ static void place_unlock(struct place *p)
 /* Puts @it where p->it is or would be. */
 static void place_store(struct place *p, struct item *it)
 {
-	if (p->it)
-		drop(p->shard, p->it);
+	if (p->it) {
+		lists_replace(p->tenant, p->it, it);
+		shard_unlink(p->shard, p->it);
+		room_put(p->it);
+	} else {
+		lists_add(p->tenant, it);
+	}
 	it->cas = next_cas();
 	it->stored = clock_now();
 	item_ref(it);
 	shard_link(p->shard, it);
-	negative_forget(p->hash, item_key(it), it->nkey);
-	__atomic_fetch_add(&nr_linked, 1u, __ATOMIC_RELAXED);
+	negative_forget(item_hash(it), item_key(it), it->nkey);
+	count(&p->shard->sets);
+	count(&nr_linked);
 }
 
-enum items_result items_new(struct span key, uint32_t flags, int32_t exptime, size_t nbytes,
-			    struct item **ret_item)
+static enum items_result new_item(const struct key *key, uint32_t flags, int32_t exptime,
+				  size_t nbytes, struct item **ret_item)
 {
-	uint32_t hash = table_hash(key.at, key.len);
 	struct item *it;
 
 	if (nbytes > VALUE_MAX + 2)
 		return ITEMS_TOO_LARGE;
-	it = room_alloc(hash, item_size(key.len, nbytes));
+	it = room_alloc(key->tenant, key->hash, item_size(key->text.len, nbytes));
 	if (!it)
 		return ITEMS_NO_MEMORY;
 	it->flags = flags;
 	it->expires = clock_expiry(exptime);
 	it->nbytes = (uint32_t)nbytes;
-	it->nkey = (unsigned char)key.len;
-	memcpy(it->data, key.at, key.len);
+	it->nkey = (unsigned char)key->text.len;
+	memcpy(it->data, key->text.at, key->text.len);
 	*ret_item = it;
 	return ITEMS_OK;
 }
 
+enum items_result items_new(struct span text, uint32_t flags, int32_t exptime, size_t nbytes,
+			    struct item **ret_item)
+{
+	struct key key = key_of(text);
+
+	return new_item(&key, flags, exptime, nbytes, ret_item);
+}
+
 /* A reference to what is stored under the key, without marking it used. */
-static struct item *peek(uint32_t hash, const char *key, size_t nkey)
+static struct item *peek(const struct key *key)
 {
 	struct place p;
 
-	place_lock(&p, hash, key, nkey);
+	place_lock(&p, key);
 	if (p.it)
 		item_ref(p.it);
 	place_unlock(&p);
@@ -128,14 +184,14 @@ static struct item *peek(uint32_t hash, const char *key, size_t nkey)
 static enum items_result join(struct item *old, struct item *it, bool append,
 			      struct item **ret_item)
 {
-	struct span key = {item_key(old), old->nkey};
+	struct key key = key_of_item(old);
 	struct item *first = append ? old : it;
 	struct item *second = append ? it : old;
 	struct item *joined;
 	enum items_result r;
 	char *p;
 
-	r = items_new(key, old->flags, 0, first->nbytes + (size_t)second->nbytes - 2, &joined);
+	r = new_item(&key, old->flags, 0, first->nbytes + (size_t)second->nbytes - 2, &joined);
 	if (r)
 		return r;
 	p = mempcpy(item_value(joined), item_value(first), first->nbytes - 2);
@@ -147,10 +203,11 @@ static enum items_result join(struct item *old, struct item *it, bool append,
 /* Puts @it in the place of @old if that is still what is stored. */
 static bool replace_if_same(struct item *old, struct item *it)
 {
+	struct key key = key_of_item(old);
 	struct place p;
 	bool same;
 
-	place_lock(&p, item_hash(old), item_key(old), old->nkey);
+	place_lock(&p, &key);
 	same = p.it == old;
 	if (same) {
 		it->expires = old->expires;
@@ -164,11 +221,12 @@ static bool replace_if_same(struct item *old, struct item *it)
  * somebody else was faster. */
 static enum items_result store_joined(struct item *it, bool append)
 {
+	struct key key = key_of_item(it);
 	enum items_result r = ITEMS_OK;
 	bool done = false;
 
 	while (r == ITEMS_OK && !done) {
-		struct item *old = peek(item_hash(it), item_key(it), it->nkey);
+		struct item *old = peek(&key);
 		struct item *joined = NULL;
 
 		if (!old)
@@ -201,12 +259,13 @@ static enum items_result may_store(const struct item *old, enum cmd cmd, uint64_
 
 enum items_result items_store(struct item *it, enum cmd cmd, uint64_t cas)
 {
+	struct key key = key_of_item(it);
 	struct place p;
 	enum items_result r;
 
 	if (cmd == CMD_APPEND || cmd == CMD_PREPEND)
 		return store_joined(it, cmd == CMD_APPEND);
-	place_lock(&p, item_hash(it), item_key(it), it->nkey);
+	place_lock(&p, &key);
 	r = may_store(p.it, cmd, cas);
 	if (r == ITEMS_OK)
 		place_store(&p, it);
@@ -214,22 +273,25 @@ enum items_result items_store(struct item *it, enum cmd cmd, uint64_t cas)
 	return r;
 }
 
-struct item *items_get(struct span key)
+struct item *items_get(struct span text)
 {
-	uint32_t hash = table_hash(key.at, key.len);
+	struct key key = key_of(text);
 	struct place p;
 
-	if (negative_has(hash, key.at, key.len))
+	if (negative_has(key.hash, text.at, text.len)) {
+		count(&table_shard(&key.tenant->table, key.hash)->misses);
 		return NULL;
-	place_lock(&p, hash, key.at, key.len);
+	}
+	place_lock(&p, &key);
+	count(p.it ? &p.shard->hits : &p.shard->misses);
 	if (p.it)
 		item_ref(p.it);
 	else
-		negative_add(hash, key.at, key.len);
+		negative_add(key.hash, text.at, text.len);
 	place_unlock(&p);
 	/* libshrink: all that a hit costs, a relaxed load and at most a store. */
 	if (p.it)
-		shrink_fast_mark(&p.it->mark);
+		shrink_fast_mark(item_mark(p.it));
 	return p.it;
 }
 
@@ -238,10 +300,11 @@ struct item *items_get_touch(struct span key, int32_t exptime)
 	struct place p;
 
 	place_find(&p, key);
+	count(p.it ? &p.shard->hits : &p.shard->misses);
 	if (p.it) {
 		item_ref(p.it);
 		p.it->expires = clock_expiry(exptime);
-		shrink_fast_mark(&p.it->mark);
+		shrink_fast_mark(item_mark(p.it));
 	}
 	place_unlock(&p);
 	return p.it;
@@ -264,7 +327,7 @@ enum items_result items_delete(struct span key)
 
 	place_find(&p, key);
 	if (p.it) {
-		drop(p.shard, p.it);
+		drop(&p, p.it);
 		r = ITEMS_OK;
 	}
 	place_unlock(&p);
@@ -283,17 +346,18 @@ static void write_number(char *out, size_t nbytes, const char *digits, size_t nd
 /* Nobody reads it and it is long enough: written in place, under the lock. */
 static bool write_in_place(struct item *old, const char *digits, size_t ndigits)
 {
+	struct key key = key_of_item(old);
 	struct place p;
 	bool fits;
 
-	place_lock(&p, item_hash(old), item_key(old), old->nkey);
+	place_lock(&p, &key);
 	/* two references: the table's and our caller's */
 	fits = p.it == old && ndigits + 2 <= old->nbytes &&
 	       __atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 2;
 	if (fits) {
 		write_number(item_value(old), old->nbytes, digits, ndigits);
 		old->cas = next_cas();
-		shrink_fast_mark(&old->mark);
+		shrink_fast_mark(item_mark(old));
 	}
 	place_unlock(&p);
 	return fits;
@@ -302,9 +366,9 @@ static bool write_in_place(struct item *old, const char *digits, size_t ndigits)
 static enum items_result write_new(struct item *old, const char *digits, size_t ndigits,
 				   bool *ret_done)
 {
-	struct span key = {item_key(old), old->nkey};
+	struct key key = key_of_item(old);
 	struct item *it;
-	enum items_result r = items_new(key, old->flags, 0, ndigits + 2, &it);
+	enum items_result r = new_item(&key, old->flags, 0, ndigits + 2, &it);
 
 	if (r)
 		return r;
@@ -334,14 +398,14 @@ static enum items_result arith_once(struct item *old, bool incr, uint64_t delta,
 	return *ret_done ? ITEMS_OK : write_new(old, digits, n, ret_done);
 }
 
-enum items_result items_arith(struct span key, bool incr, uint64_t delta, uint64_t *ret_value)
+enum items_result items_arith(struct span text, bool incr, uint64_t delta, uint64_t *ret_value)
 {
-	uint32_t hash = table_hash(key.at, key.len);
+	struct key key = key_of(text);
 	enum items_result r = ITEMS_OK;
 	bool done = false;
 
 	while (r == ITEMS_OK && !done) {
-		struct item *old = peek(hash, key.at, key.len);
+		struct item *old = peek(&key);
 
 		if (!old)
 			return ITEMS_NOT_FOUND;
@@ -351,32 +415,13 @@ enum items_result items_arith(struct span key, bool incr, uint64_t delta, uint64
 	return r;
 }
 
-void items_totals(struct items_totals *ret_totals)
+void items_drop(struct tenant *t, const char *prefix, char then)
 {
-	memset(ret_totals, 0, sizeof(*ret_totals));
-	for (unsigned int i = 0; i < SHARDS; i++) {
-		struct shard *s = table_shard_at(i);
+	for (unsigned int i = 0; i < t->table.nr_shards; i++) {
+		struct shard *s = table_shard(&t->table, i);
 
 		pthread_mutex_lock(&s->lock);
-		ret_totals->count += s->count;
-		ret_totals->bytes += s->bytes;
-		ret_totals->buckets += s->nr_buckets;
+		shard_drop(s, prefix, then, forget);
 		pthread_mutex_unlock(&s->lock);
 	}
-	ret_totals->linked = __atomic_load_n(&nr_linked, __ATOMIC_RELAXED);
-	ret_totals->expired = __atomic_load_n(&nr_expired, __ATOMIC_RELAXED);
-}
-
-uint64_t items_in_class(unsigned int cls)
-{
-	uint64_t n = 0;
-
-	for (unsigned int i = 0; i < SHARDS; i++) {
-		struct shard *s = table_shard_at(i);
-
-		pthread_mutex_lock(&s->lock);
-		n += s->clocks[cls].count;
-		pthread_mutex_unlock(&s->lock);
-	}
-	return n;
 }

@@ -6,8 +6,7 @@
 #ifndef KVCACHED_ITEMS_H
 #define KVCACHED_ITEMS_H
 
-#include "examples/kvcached/item.h"
-#include "examples/kvcached/proto.h"
+#include "examples/kvcached/tenant.h"
 
 enum items_result {
 	ITEMS_OK,
@@ -44,16 +43,11 @@ void items_flush(uint32_t when);
 /* Under the shard lock: neither expired nor flushed? */
 bool items_alive(const struct item *it, uint32_t now);
 
-/* Sums over all shards. */
-struct items_totals {
-	uint64_t count;
-	uint64_t bytes;
-	uint64_t buckets;
-	uint64_t linked;  /* items ever stored */
-	uint64_t expired; /* found dead and dropped */
-};
-void items_totals(struct items_totals *ret_totals);
-/* Items of one size class. */
-uint64_t items_in_class(unsigned int cls);
+/* Drops what the tenant has stored with a key that begins with @prefix and @then, or
+ * all that it has, where @prefix is NULL. */
+void items_drop(struct tenant *t, const char *prefix, char then);
+
+uint64_t items_linked(void);  /* items ever stored */
+uint64_t items_expired(void); /* found dead and dropped */
 
 #endif /* KVCACHED_ITEMS_H */

@@ -13,12 +13,11 @@
 #include <shrink/shrink.h>
 
 #include "examples/kvcached/clock.h"
-#include "examples/kvcached/items.h"
+#include "examples/kvcached/lists.h"
 #include "examples/kvcached/listener.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/options.h"
-#include "examples/kvcached/room.h"
-#include "examples/kvcached/table.h"
+#include "examples/kvcached/tenant.h"
 #include "examples/kvcached/worker.h"
 
 static int fail(const char *what, int r)
@@ -65,10 +64,12 @@ static int start_library(void)
 
 static int caches_init(const struct options *options)
 {
-	int r = table_init();
+	int r;
 
-	if (r == 0)
-		r = room_init(options->ceiling);
+	lists_use(options->lruvec);
+	r = tenants_init(options);
+	if (r == -EINVAL) /* it has said what is wrong */
+		return r;
 	if (r == 0)
 		r = negative_init();
 	return r ? fail("no memory for the caches", r) : 0;
@@ -77,8 +78,7 @@ static int caches_init(const struct options *options)
 static void caches_fini(void)
 {
 	negative_fini();
-	table_fini(room_put);
-	room_fini();
+	tenants_fini();
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -149,8 +149,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	block_signals(SIG_BLOCK);
 	clock_init();
-	if (caches_init(&options))
-		return 1;
+	r = caches_init(&options);
+	if (r)
+		return r == -EINVAL ? 2 : 1;
 	start_library();
 	r = run(&options);
 	/* libshrink: stop first, so that no scan meets a cache being torn down. */

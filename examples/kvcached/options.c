@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "examples/kvcached/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -14,11 +15,25 @@ static struct options options = {
 	.address = "127.0.0.1",
 	.port = "11211",
 	.threads = 4,
+	.delimiter = ':',
+};
+
+enum { OPTION_POLICY = 256, OPTION_TENANTS, OPTION_TENANT, OPTION_DELIMITER };
+
+static const struct option long_options[] = {
+	{"policy", required_argument, NULL, OPTION_POLICY},
+	{"tenants", no_argument, NULL, OPTION_TENANTS},
+	{"tenant", required_argument, NULL, OPTION_TENANT},
+	{"delimiter", required_argument, NULL, OPTION_DELIMITER},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static void print_help(void)
 {
 	puts("usage: kvcached [-p PORT] [-l ADDR] [-t THREADS] [-m MEGABYTES|auto] [-v] [-h]\n"
+	     "                [--policy=clock|lruvec] [--tenants] [--delimiter=CHAR]\n"
+	     "                [--tenant=NAME[,LIMIT=SIZE]...]...\n"
 	     "A cache server that speaks memcached's text protocol and gives memory back\n"
 	     "under pressure, by libshrink.\n"
 	     "\n"
@@ -29,8 +44,24 @@ static void print_help(void)
 	     "                     libshrink says when to give some back (default)\n"
 	     "  -U 0               no UDP; taken for memcached's sake\n"
 	     "  -v                 say more, repeatable\n"
-	     "  -h                 this help\n"
+	     "  -h, --help         this help\n"
+	     "  --policy=clock     who goes for a new item: second chance (default)\n"
+	     "  --policy=lruvec    ... active and inactive list and working set: 40 bytes an\n"
+	     "                     item more, and a scan or a loop does not empty the cache\n"
+	     "  --tenants          a key's prefix says whose it is: acme:user:1 is acme's;\n"
+	     "                     each tenant has its own memory, limits and protection;\n"
+	     "                     keys of nobody's are the tenant's \"default\"\n"
+	     "  --tenant=NAME[,LIMIT=SIZE]...\n"
+	     "                     declare one, repeatable, 63 at most; implies --tenants.\n"
+	     "                     Limits: min   not reclaimed below, whatever the pressure\n"
+	     "                             low   not reclaimed below while others have more\n"
+	     "                             high  over it: reclaimed\n"
+	     "                             max   over it: its own items go, or stores fail\n"
+	     "                     SIZE in bytes, or with k, m, g; none = no limit\n"
+	     "  --delimiter=CHAR   behind the prefix (default :)\n"
 	     "\n"
+	     "At run time: tenant NAME new, tenant NAME [LIMIT SIZE]..., tenant NAME empty,\n"
+	     "tenant NAME and stats tenants; README.md describes them.\n"
 	     "LIBSHRINK_CONF configures libshrink, see libshrink.conf(5).");
 }
 
@@ -67,6 +98,55 @@ static int parse_memory(const char *text)
 	return r;
 }
 
+static int parse_policy(const char *text)
+{
+	options.lruvec = strcmp(text, "lruvec") == 0;
+	if (options.lruvec || strcmp(text, "clock") == 0)
+		return 0;
+	fprintf(stderr, "kvcached: --policy %s: clock or lruvec\n", text);
+	return -EINVAL;
+}
+
+static int parse_tenant(const char *text)
+{
+	options.tenants = true;
+	if (options.nr_declared == OPTIONS_TENANTS_MAX) {
+		fprintf(stderr, "kvcached: --tenant %s: too many tenants\n", text);
+		return -EINVAL;
+	}
+	options.declared[options.nr_declared++] = text;
+	return 0;
+}
+
+/* Not of a name's letters: nobody could tell where it ends. */
+static int parse_delimiter(const char *text)
+{
+	if (strlen(text) != 1 || !ispunct((unsigned char)*text) || strchr("_.-,=", *text)) {
+		fprintf(stderr,
+			"kvcached: --delimiter %s: one character of punctuation, none of "
+			"_ . - , =\n",
+			text);
+		return -EINVAL;
+	}
+	options.delimiter = *text;
+	return 0;
+}
+
+static int parse_long_option(int option, const char *arg)
+{
+	switch (option) {
+	case OPTION_POLICY:
+		return parse_policy(arg);
+	case OPTION_TENANT:
+		return parse_tenant(arg);
+	case OPTION_DELIMITER:
+		return parse_delimiter(arg);
+	default:
+		options.tenants = true;
+		return 0;
+	}
+}
+
 static int parse_option(int letter, char *arg)
 {
 	unsigned long value = 0;
@@ -94,9 +174,11 @@ static int parse_option(int letter, char *arg)
 	case 'h':
 		print_help();
 		return OPTIONS_HELP;
-	default:
+	case '?':
 		fputs("kvcached: -h prints the options\n", stderr);
 		return -EINVAL;
+	default:
+		return parse_long_option(letter, arg);
 	}
 	return r;
 }
@@ -105,7 +187,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 {
 	int letter, r;
 
-	while ((letter = getopt(argc, argv, "p:l:t:m:U:vh")) != -1) {
+	while ((letter = getopt_long(argc, argv, "p:l:t:m:U:vh", long_options, NULL)) != -1) {
 		r = parse_option(letter, optarg);
 		if (r)
 			return r;

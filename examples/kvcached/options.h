@@ -3,6 +3,7 @@
 #ifndef KVCACHED_OPTIONS_H
 #define KVCACHED_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,12 +17,19 @@
 	"1.6.18-kvcached-" KVCACHED_TEXT(SHRINK_VERSION_MAJOR)                                     \
 	"." KVCACHED_TEXT(SHRINK_VERSION_MINOR) "." KVCACHED_TEXT(SHRINK_VERSION_PATCH)
 
+#define OPTIONS_TENANTS_MAX 256
+
 struct options {
 	const char *address;
 	const char *port;
 	unsigned int threads;
 	size_t ceiling;		/* bytes, 0 = auto */
 	unsigned int verbosity; /* changes at run time: options_verbosity() */
+	bool lruvec;		/* policy: two lists and working set, else the clock */
+	bool tenants;		/* a key's prefix says whose it is */
+	char delimiter;		/* behind the prefix */
+	const char *declared[OPTIONS_TENANTS_MAX]; /* as given to --tenant */
+	unsigned int nr_declared;
 };
 
 #define OPTIONS_HELP 1 /* the help was asked for and printed */

@@ -230,6 +230,24 @@ static const char *form_stats(struct request *req, const struct span *words, uns
 	return NULL;
 }
 
+/* <name> [<words>] [noreply]: what the words mean is no business of the grammar's */
+static const char *form_tenant(struct request *req, const struct span *words, unsigned int n)
+{
+	const char *line_end = req->keys.at + req->keys.len;
+	struct span rest = req->keys, word;
+
+	(void)n;
+	req->key = words[1];
+	(void)proto_word(&rest);
+	req->keys = rest;
+	while ((word = proto_word(&rest)).len) {
+		req->noreply = word_is(word, "noreply") && word.at + word.len == line_end;
+		if (req->noreply)
+			req->keys.len = (size_t)(word.at - req->keys.at);
+	}
+	return NULL;
+}
+
 static const char *form_any(struct request *req, const struct span *words, unsigned int n)
 {
 	(void)req;
@@ -262,6 +280,7 @@ static const struct verb {
 	{"decr", CMD_DECR, 3, 4, form_arith},
 	{"flush_all", CMD_FLUSH_ALL, 1, 3, form_flush},
 	{"stats", CMD_STATS, 1, ANY, form_stats},
+	{"tenant", CMD_TENANT, 2, ANY, form_tenant},
 	{"version", CMD_VERSION, 1, ANY, form_any},
 	{"verbosity", CMD_VERBOSITY, 2, 3, form_verbosity},
 	{"quit", CMD_QUIT, 1, ANY, form_any},

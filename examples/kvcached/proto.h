@@ -35,6 +35,7 @@ enum cmd {
 	CMD_DECR,
 	CMD_FLUSH_ALL,
 	CMD_STATS,
+	CMD_TENANT,
 	CMD_VERSION,
 	CMD_VERBOSITY,
 	CMD_QUIT
@@ -51,7 +52,7 @@ struct request {
 	bool noreply;
 	const char *error; /* the answer, if the line is no good; NULL if it is */
 	struct span key;   /* single-key commands; stats: the first argument */
-	struct span keys;  /* get family: the rest of the line */
+	struct span keys;  /* get family, tenant: the rest of the line */
 	uint32_t flags;
 	int32_t exptime; /* as sent; touch, gat, storage, flush_all's delay */
 	int32_t nbytes;  /* storage: length of the value without its \r\n */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Items are kept in a page-true pool. Evicted one by one from malloc's heap in
- * LRU order they would return about 1 % of their bytes to the system, because
+ * Items are kept in page-true pools, one a tenant. Evicted one by one from malloc's
+ * heap in LRU order they would return about 1 % of their bytes to the system, because
  * every page keeps a survivor; the pool asks for the items of whole slabs.
  *
  * Its question is the evict callback. Beside that, a store asks whether there is
- * room, and replaces instead of growing while libshrink holds growth.
+ * room, and replaces instead of growing while libshrink holds growth or the tenant
+ * has all it may have; and what a tenant's items take up is charged to its group.
  */
 #include "examples/kvcached/room.h"
 
@@ -13,24 +14,41 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <shrink/fast.h>
 #include <shrink/shrink.h>
 
 #include "examples/kvcached/clock.h"
 #include "examples/kvcached/items.h"
-#include "examples/kvcached/table.h"
+#include "examples/kvcached/lists.h"
+#include "examples/kvcached/victim.h"
 
-#define RECLAIM_USEC 100000 /* the longest a store waits for memory */
-#define LOOKS	     64	    /* of the clock's hand, for one victim */
-#define TRIES	     16	    /* victims for one new item */
+#define RECLAIM_USEC 100000	       /* the longest a store waits for memory */
+#define TRIES	     16		       /* victims for one new item */
+#define RESERVE_EACH ((size_t)1 << 39) /* addresses, no memory: all must fit 47 bits */
 
-static struct shrink_pool *pool;
-static struct shrinker *shrinker;
-static struct room_counters counters;
+static uint64_t nr_direct;
 
 static void count(uint64_t *counter)
 {
 	__atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED);
+}
+
+/* libshrink: what is charged to the tenant's group is uncharged where it goes. */
+static void uncharge(struct tenant *t, size_t bytes)
+{
+	__atomic_fetch_sub(&t->bytes, bytes, __ATOMIC_RELAXED);
+	if (t->memcg)
+		shrink_memcg_uncharge(t->memcg, bytes);
+}
+
+/* libshrink: over a limit the tenant's own items go, here and now; over the limit of
+ * all, everybody's that is not protected. We hold no lock, so all is granted. */
+static int charge(struct tenant *t, size_t bytes)
+{
+	int r = t->memcg ? shrink_memcg_charge(t->memcg, bytes, SHRINK_GFP_ALL) : 0;
+
+	if (r == 0)
+		__atomic_fetch_add(&t->bytes, bytes, __ATOMIC_RELAXED);
+	return r;
 }
 
 /*
@@ -40,227 +58,189 @@ static void count(uint64_t *counter)
  * ago, so nothing in it is believed until its shard, under its lock, knows the
  * address. Never waits: who holds a shard lock may be waiting for memory.
  */
-static enum shrink_evict evict_locked(struct shard *s, uint32_t hash, struct item *it)
+static enum shrink_evict evict_locked(struct tenant *t, struct shard *s, uint32_t hash,
+				      struct item *it, size_t size)
 {
 	if (!shard_holds(s, hash, it))
 		return SHRINK_BUSY;
-	if (items_alive(it, clock_now()) && shrink_fast_test_clear(&it->mark))
+	if (!items_alive(it, clock_now()))
+		lists_del(t, it);
+	else if (!lists_offer(t, it))
 		return SHRINK_REFERENCED;
 	shard_unlink(s, it);
-	count(&counters.evicted);
+	count(&t->evicted);
 	/* libshrink: a request still reads it, and will free it with room_put(). */
-	return item_unref(it) ? SHRINK_EVICTED : SHRINK_EVICT_PENDING;
+	if (!item_unref(it))
+		return SHRINK_EVICT_PENDING;
+	uncharge(t, size);
+	return SHRINK_EVICTED;
 }
 
 static enum shrink_evict evict(void *arg, void *object, size_t size)
 {
-	struct item *it = object;
+	struct tenant *t = arg;
+	struct item *it = item_of_object(object);
 	uint32_t hash = item_hash(it);
-	struct shard *s = table_shard(hash);
+	struct shard *s = table_shard(&t->table, hash);
 	enum shrink_evict answer;
 
-	(void)arg;
-	(void)size;
 	if (pthread_mutex_trylock(&s->lock))
 		return SHRINK_BUSY;
-	answer = evict_locked(s, hash, it);
+	answer = evict_locked(t, s, hash, it, size);
 	pthread_mutex_unlock(&s->lock);
 	return answer;
 }
 
-int room_init(size_t ceiling)
+int room_open(struct tenant *t, size_t ceiling)
 {
 	struct shrink_pool_options options;
 
 	memset(&options, 0, sizeof(options));
 	options.evict = evict;
-	options.object_max = item_size(KEY_MAX, VALUE_MAX + 2);
+	options.arg = t;
+	options.object_max = item_head + item_size(KEY_MAX, VALUE_MAX + 2);
 	options.max_bytes = ceiling;
 	options.nid = SHRINK_NUMA_NO_NODE;
+	options.memcg = t->memcg;
+	options.reserve = t->memcg ? RESERVE_EACH : 0;
 	/* libshrink: an item comes from somewhere expensive; a remembered miss
 	 * (negative.c) costs nothing. Seeks say so, and reclaim presses less. */
 	options.seeks = 2 * SHRINK_DEFAULT_SEEKS;
-	pool = shrink_pool_create(&options, sizeof(options), "items");
-	if (!pool)
-		return -errno;
-	shrinker = shrink_pool_shrinker(pool);
-	return 0;
+	t->pool = shrink_pool_create(&options, sizeof(options), "%s", t->memcg ? t->name : "items");
+	return t->pool ? 0 : -errno;
 }
 
-void room_fini(void)
+void room_close(struct tenant *t)
 {
-	shrink_pool_destroy(pool);
-	pool = NULL;
+	shrink_pool_destroy(t->pool);
+	t->pool = NULL;
 }
 
 void room_put(struct item *it)
 {
-	if (item_unref(it))
-		shrink_pool_free(pool, it);
+	struct tenant *t = tenant_at(it->tenant);
+
+	if (!item_unref(it))
+		return;
+	uncharge(t, shrink_pool_usable(t->pool, item_object(it)));
+	shrink_pool_free(t->pool, item_object(it));
+}
+
+/* Victims come in their own sizes. While growth is held, what they have freed beyond
+ * what was needed is for the next that come: otherwise each small item would cost a
+ * large one. (Under a limit of ours it shows as bytes that may be used again.) */
+static void add_credit(struct tenant *t, int64_t bytes)
+{
+	if (bytes > 0)
+		__atomic_fetch_add(&t->credit, (uint64_t)bytes, __ATOMIC_RELAXED);
+}
+
+static bool take_credit(struct tenant *t, size_t size)
+{
+	uint64_t credit = __atomic_load_n(&t->credit, __ATOMIC_RELAXED);
+
+	while (credit >= size) {
+		if (__atomic_compare_exchange_n(&t->credit, &credit, credit - size, 0,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static bool make_room(struct tenant *t, uint32_t hash, size_t size, bool held)
+{
+	size_t freed;
+
+	if (held && take_credit(t, size))
+		return true;
+	freed = victims_for(t, hash, size);
+	if (held && freed > size)
+		add_credit(t, (int64_t)(freed - size));
+	return freed >= size;
 }
 
 /*
- * Size classes are the pool's. It does not list them, so they are learned from
- * what it says an object can hold; there are few, and each is learned once. Where
- * an object has pages of its own there are as many sizes as pages: these are
- * taken together, up to the next power of two.
+ * What to do when the pool has no memory: the ceiling is reached, or the system
+ * has none left. Or the tenant may not grow and has nothing to give, because it has
+ * hardly anything: then others pay, and it may.
  */
-#define SHARED_MAX ((size_t)32 << 10)
-
-static size_t class_bytes[CLASSES];
-
-size_t room_class_bytes(unsigned int cls)
+static void *alloc_hard(struct tenant *t, uint32_t hash, size_t size)
 {
-	return cls < CLASSES ? __atomic_load_n(&class_bytes[cls], __ATOMIC_RELAXED) : 0;
-}
+	void *object = NULL;
 
-static unsigned int class_of(size_t usable)
-{
-	size_t bytes = SHARED_MAX;
-	unsigned int cls;
-
-	if (usable <= SHARED_MAX)
-		bytes = usable;
-	while (bytes < usable)
-		bytes *= 2;
-	for (cls = 0; cls < CLASSES - 1; cls++) {
-		size_t seen = 0;
-
-		if (__atomic_compare_exchange_n(&class_bytes[cls], &seen, bytes, 0,
-						__ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-		    seen == bytes)
-			break;
-	}
-	return cls;
-}
-
-/* The class that an object of @size will probably be in; CLASSES if none of
- * that size has been seen. */
-static unsigned int class_for(size_t size)
-{
-	unsigned int best = CLASSES;
-	size_t bytes;
-
-	for (unsigned int cls = 0; (bytes = room_class_bytes(cls)) != 0; cls++) {
-		if (bytes >= size && (best == CLASSES || bytes < room_class_bytes(best)))
-			best = cls;
-	}
-	return best;
-}
-
-/* Evicts one item of class @cls from the shard; the bytes of its place. */
-static size_t replace_in(struct shard *s, unsigned int cls)
-{
-	struct item *it;
-	size_t bytes = 0;
-
-	pthread_mutex_lock(&s->lock);
-	it = shard_victim(s, cls, LOOKS);
-	if (it)
-		shard_unlink(s, it);
-	pthread_mutex_unlock(&s->lock);
-	if (it) {
-		bytes = shrink_pool_usable(pool, it);
-		room_put(it);
-		count(&counters.replaced);
-	}
-	return bytes;
-}
-
-/* Of the same class, whose place the new item then takes: first where the new
- * one will go, then anywhere. */
-static size_t replace_same(uint32_t hash, size_t size)
-{
-	unsigned int cls = class_for(size);
-	size_t freed = 0;
-
-	for (unsigned int i = 0; cls < CLASSES && freed < size && i < SHARDS; i++)
-		freed += replace_in(table_shard(hash + i), cls);
-	return freed;
-}
-
-/* Items of any class until @want bytes are free in this shard. */
-static size_t replace_any(struct shard *s, size_t want)
-{
-	size_t freed = 0;
-
-	for (unsigned int cls = 0; room_class_bytes(cls) && freed < want; cls++) {
-		size_t bytes = 1;
-
-		while (bytes && freed < want) {
-			bytes = replace_in(s, cls);
-			freed += bytes;
-		}
-	}
-	return freed;
-}
-
-/* As many bytes of other classes. Their places do not fit the new item, but the
- * pool's next scan finds those slabs sparse and gives them back. */
-static size_t replace_other(uint32_t hash, size_t size)
-{
-	size_t freed = 0;
-
-	for (unsigned int i = 0; freed < size && i < SHARDS; i++)
-		freed += replace_any(table_shard(hash + i), size - freed);
-	return freed;
-}
-
-static bool replace(uint32_t hash, size_t size)
-{
-	size_t freed = replace_same(hash, size);
-
-	return freed >= size || freed + replace_other(hash, size - freed) >= size;
-}
-
-/* What to do when the pool has no memory: the ceiling is reached, or the system
- * has none left. */
-static struct item *alloc_hard(uint32_t hash, size_t size)
-{
-	struct item *it = NULL;
-
-	for (int i = 0; !it && i < TRIES && replace_same(hash, size); i++)
-		it = shrink_pool_alloc(pool, size);
-	if (!it) {
+	for (unsigned int i = 0; !object && i < TRIES && victims_again(t, hash, size, i); i++)
+		object = shrink_pool_alloc(t->pool, size);
+	if (!object) {
 		/* libshrink: an allocation failed. Once, then it is final. We
 		 * hold no lock, so all is granted. */
-		count(&counters.direct);
-		(void)shrink_reclaim(size, SHRINK_GFP_ALL, RECLAIM_USEC);
-		it = shrink_pool_alloc(pool, size);
+		count(&nr_direct);
+		add_credit(t, shrink_reclaim(size, SHRINK_GFP_ALL, RECLAIM_USEC));
+		object = shrink_pool_alloc(t->pool, size);
 	}
-	return it;
+	return object;
 }
 
-struct item *room_alloc(uint32_t hash, size_t size)
-{
-	struct item *it = NULL;
+/*
+ * libshrink: may the cache grow? A tenant that has less than its min may, whatever
+ * the pressure: others pay. One that would exceed its max has to let something of its
+ * own go, and chooses better by itself, an item at a time, than the charge would,
+ * which takes whole slabs. So it is at the ceiling of all, unless the tenant has less
+ * than its share: then the charge takes from all of them, in proportion.
+ */
+enum growth { GROWTH_FREE, GROWTH_HELD, GROWTH_LIMITED };
 
-	/* libshrink: may the cache grow? If not, something has to go first. */
-	if (shrink_room(shrinker) >= size || replace(hash, size)) {
-		it = shrink_pool_alloc(pool, size);
-		if (!it)
-			it = alloc_hard(hash, size);
+static enum growth may_grow(struct tenant *t, size_t size)
+{
+	uint64_t bytes = __atomic_load_n(&t->bytes, __ATOMIC_RELAXED) + size;
+
+	if (bytes > __atomic_load_n(&t->max, __ATOMIC_RELAXED))
+		return GROWTH_LIMITED;
+	if (bytes <= __atomic_load_n(&t->min, __ATOMIC_RELAXED))
+		return GROWTH_FREE;
+	if (tenants_ceiling() && tenants_bytes() + size > tenants_ceiling() &&
+	    (!tenants_on() || bytes > tenants_share()))
+		return GROWTH_LIMITED;
+	return shrink_room(shrink_pool_shrinker(t->pool)) >= size ? GROWTH_FREE : GROWTH_HELD;
+}
+
+static void *alloc(struct tenant *t, uint32_t hash, size_t size)
+{
+	size_t place = class_round(size);
+	enum growth growth = may_grow(t, place);
+	void *object = NULL;
+
+	if (growth == GROWTH_FREE || make_room(t, hash, place, growth == GROWTH_HELD))
+		object = shrink_pool_alloc(t->pool, size);
+	if (!object)
+		object = alloc_hard(t, hash, size);
+	if (object && charge(t, shrink_pool_usable(t->pool, object)) < 0) {
+		shrink_pool_free(t->pool, object);
+		object = NULL;
 	}
-	if (!it) {
-		count(&counters.refused);
+	return object;
+}
+
+struct item *room_alloc(struct tenant *t, uint32_t hash, size_t size)
+{
+	void *object = alloc(t, hash, item_head + size);
+	struct item *it;
+
+	if (!object) {
+		count(&t->refused);
 		return NULL;
 	}
+	if (item_head)
+		memset(object, 0, item_head); /* the lists', before its first add */
+	it = item_of_object(object);
 	item_set_hash(it, hash);
-	it->cls = (unsigned char)class_of(shrink_pool_usable(pool, it));
+	it->cls = (unsigned char)class_of(shrink_pool_usable(t->pool, object));
+	it->tenant = t->index;
 	it->mark = 0;
 	__atomic_store_n(&it->refs, 1u, __ATOMIC_RELAXED);
 	return it;
 }
 
-struct shrink_pool *room_pool(void)
+uint64_t room_direct(void)
 {
-	return pool;
-}
-
-void room_counters(struct room_counters *ret_counters)
-{
-	ret_counters->evicted = __atomic_load_n(&counters.evicted, __ATOMIC_RELAXED);
-	ret_counters->replaced = __atomic_load_n(&counters.replaced, __ATOMIC_RELAXED);
-	ret_counters->refused = __atomic_load_n(&counters.refused, __ATOMIC_RELAXED);
-	ret_counters->direct = __atomic_load_n(&counters.direct, __ATOMIC_RELAXED);
+	return __atomic_load_n(&nr_direct, __ATOMIC_RELAXED);
 }

@@ -15,8 +15,7 @@
 #include "examples/kvcached/listener.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/options.h"
-#include "examples/kvcached/room.h"
-#include "examples/kvcached/table.h"
+#include "examples/kvcached/totals.h"
 #include "examples/kvcached/worker.h"
 
 typedef unsigned long long ull;
@@ -62,18 +61,18 @@ static void thread_lines(struct evbuffer *out)
 static void item_lines(struct evbuffer *out)
 {
 	struct items_totals totals;
-	struct room_counters room;
+	struct room_totals room;
 
-	items_totals(&totals);
-	room_counters(&room);
+	items_totals(NULL, &totals);
+	room_totals(&room);
 	stats_line(out, "limit_maxbytes", "%llu", (ull)options_get()->ceiling);
 	stats_line(out, "threads", "%u", options_get()->threads);
 	stats_line(out, "hash_bytes", "%llu", (ull)(totals.buckets * sizeof(void *)));
 	stats_line(out, "bytes", "%llu", (ull)totals.bytes);
 	stats_line(out, "curr_items", "%llu", (ull)totals.count);
-	stats_line(out, "total_items", "%llu", (ull)totals.linked);
+	stats_line(out, "total_items", "%llu", (ull)items_linked());
 	stats_line(out, "evictions", "%llu", (ull)(room.evicted + room.replaced));
-	stats_line(out, "reclaimed", "%llu", (ull)totals.expired);
+	stats_line(out, "reclaimed", "%llu", (ull)items_expired());
 	stats_line(out, "evicted_by_reclaim", "%llu", (ull)room.evicted);
 	stats_line(out, "evicted_for_another", "%llu", (ull)room.replaced);
 	stats_line(out, "negative_entries", "%zu", negative_count());
@@ -106,6 +105,8 @@ static void settings(struct evbuffer *out)
 	stats_line(out, "binding_protocol", "ascii");
 	stats_line(out, "item_size_max", "%d", VALUE_MAX);
 	stats_line(out, "flush_enabled", "yes");
+	stats_line(out, "policy", "%s", o->lruvec ? "lruvec" : "clock");
+	stats_line(out, "tenants", "%s", o->tenants ? "on" : "off");
 }
 
 /* memcached numbers its classes from 1. */
@@ -120,7 +121,7 @@ static void class_line(struct evbuffer *out, const char *prefix, unsigned int cl
 
 static void items(struct evbuffer *out)
 {
-	for (unsigned int cls = 0; room_class_bytes(cls); cls++) {
+	for (unsigned int cls = 0; class_bytes(cls); cls++) {
 		uint64_t n = items_in_class(cls);
 
 		if (n)
@@ -132,12 +133,11 @@ static void slabs(struct evbuffer *out)
 {
 	struct shrink_pool_stats pool;
 
-	for (unsigned int cls = 0; room_class_bytes(cls); cls++) {
-		class_line(out, "", cls, "chunk_size", room_class_bytes(cls));
+	for (unsigned int cls = 0; class_bytes(cls); cls++) {
+		class_line(out, "", cls, "chunk_size", class_bytes(cls));
 		class_line(out, "", cls, "used_chunks", items_in_class(cls));
 	}
-	if (shrink_pool_stats(room_pool(), &pool, sizeof(pool)) < 0)
-		return;
+	pool_totals(&pool);
 	stats_line(out, "active_slabs", "%llu", (ull)pool.slabs);
 	stats_line(out, "total_malloced", "%llu", (ull)pool.resident_bytes);
 }
@@ -147,7 +147,7 @@ static const struct {
 	void (*write)(struct evbuffer *out);
 } reports[] = {
 	{"", general}, {"settings", settings}, {"items", items},
-	{"slabs", slabs}, {"shrink", stats_shrink},
+	{"slabs", slabs}, {"shrink", stats_shrink}, {"tenants", stats_tenants},
 };
 
 void stats_answer(struct evbuffer *out, struct span what)

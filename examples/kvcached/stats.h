@@ -7,7 +7,7 @@
 
 #include "examples/kvcached/proto.h"
 
-/* Answers "stats @what": "" = general, settings, items, slabs, reset, shrink. */
+/* Answers "stats @what": "" = general, settings, items, slabs, reset, shrink, tenants. */
 void stats_answer(struct evbuffer *out, struct span what);
 
 /* One line: STAT <name> <value>. */
@@ -17,5 +17,11 @@ void stats_line(struct evbuffer *out, const char *name, const char *fmt, ...)
 /* What libshrink knows: level, limits, engine, both caches, sources, the last
  * round. In stats_shrink.c. */
 void stats_shrink(struct evbuffer *out);
+
+/* Each tenant's memory, limits, hits and events, and those of all together; or one
+ * tenant's. In stats_tenants.c. */
+void stats_tenants(struct evbuffer *out);
+struct tenant;
+void stats_tenant(struct evbuffer *out, struct tenant *t);
 
 #endif /* KVCACHED_STATS_H */

@@ -11,6 +11,7 @@
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
+#include "examples/kvcached/totals.h"
 
 typedef unsigned long long ull;
 
@@ -65,7 +66,7 @@ static void engine_lines(struct evbuffer *out)
 	FIELD(out, "", &stats, worst_slope);
 }
 
-/* Both caches: cache:<which>:<counter>. */
+/* Both caches, items tenant by tenant: cache:<which>:<counter>. */
 static void cache_line(struct evbuffer *out, const char *which, const char *name, long long value)
 {
 	char full[64];
@@ -100,11 +101,10 @@ static void cache_lines(struct evbuffer *out, const char *which, struct shrinker
 static void pool_lines(struct evbuffer *out)
 {
 	struct shrink_pool_stats pool;
-	struct room_counters room;
+	struct room_totals room;
 
-	if (shrink_pool_stats(room_pool(), &pool, sizeof(pool)) < 0)
-		return;
-	room_counters(&room);
+	pool_totals(&pool);
+	room_totals(&room);
 	FIELD(out, "pool:", &pool, live_objects);
 	FIELD(out, "pool:", &pool, live_bytes);
 	FIELD(out, "pool:", &pool, resident_bytes);
@@ -119,7 +119,7 @@ static void pool_lines(struct evbuffer *out)
 	FIELD(out, "store:", &room, evicted);
 	FIELD(out, "store:", &room, replaced);
 	FIELD(out, "store:", &room, refused);
-	FIELD(out, "store:", &room, direct);
+	stats_line(out, "store:direct", "%llu", (ull)room_direct());
 }
 
 /* source:<name> <state> <events> <reason> */
@@ -157,7 +157,11 @@ void stats_shrink(struct evbuffer *out)
 {
 	limit_lines(out);
 	engine_lines(out);
-	cache_lines(out, "items", shrink_pool_shrinker(room_pool()));
+	for (unsigned int i = 0; i < tenants_count(); i++) {
+		struct tenant *t = tenant_at(i);
+
+		cache_lines(out, tenants_on() ? t->name : "items", shrink_pool_shrinker(t->pool));
+	}
 	cache_lines(out, "negative", negative_shrinker());
 	pool_lines(out);
 	source_lines(out);

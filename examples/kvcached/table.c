@@ -7,25 +7,28 @@
 
 #include <shrink/fast.h>
 
-#define BUCKETS_FIRST 1024u
-
-static struct shard shards[SHARDS];
+#define BUCKETS_FIRST 256u
+#define SHARD_SHIFT   7 /* the bits below choose the shard, those above the bucket */
 
 static int shard_init(struct shard *s)
 {
+	pthread_mutex_init(&s->lock, NULL);
 	s->buckets = calloc(BUCKETS_FIRST, sizeof(struct item *));
-	if (!s->buckets)
-		return -ENOMEM;
-	s->nr_buckets = BUCKETS_FIRST;
-	return -pthread_mutex_init(&s->lock, NULL);
+	s->nr_buckets = s->buckets ? BUCKETS_FIRST : 0;
+	return s->buckets ? 0 : -ENOMEM;
 }
 
-int table_init(void)
+int table_init(struct table *t, unsigned int nr_shards)
 {
 	int r = 0;
 
-	for (unsigned int i = 0; i < SHARDS && r == 0; i++)
-		r = shard_init(&shards[i]);
+	t->nr_shards = 0;
+	t->shards = aligned_alloc(64, nr_shards * sizeof(*t->shards));
+	if (!t->shards)
+		return -ENOMEM;
+	memset(t->shards, 0, nr_shards * sizeof(*t->shards));
+	for (; t->nr_shards < nr_shards && r == 0; t->nr_shards++)
+		r = shard_init(&t->shards[t->nr_shards]);
 	return r;
 }
 
@@ -43,10 +46,13 @@ static void shard_fini(struct shard *s, void (*drop)(struct item *it))
 	pthread_mutex_destroy(&s->lock);
 }
 
-void table_fini(void (*drop)(struct item *it))
+void table_fini(struct table *t, void (*drop)(struct item *it))
 {
-	for (unsigned int i = 0; i < SHARDS; i++)
-		shard_fini(&shards[i], drop);
+	for (unsigned int i = 0; i < t->nr_shards; i++)
+		shard_fini(&t->shards[i], drop);
+	free(t->shards);
+	t->shards = NULL;
+	t->nr_shards = 0;
 }
 
 /* FNV-1a, with a last mix so that the low bits, which choose the shard, depend
@@ -62,19 +68,9 @@ uint32_t table_hash(const char *key, size_t nkey)
 	return (uint32_t)(h >> 32);
 }
 
-struct shard *table_shard(uint32_t hash)
-{
-	return &shards[hash & (SHARDS - 1)];
-}
-
-struct shard *table_shard_at(unsigned int index)
-{
-	return &shards[index & (SHARDS - 1)];
-}
-
 static struct item **bucket(const struct shard *s, uint32_t hash)
 {
-	return &s->buckets[(hash >> SHARD_BITS) & (s->nr_buckets - 1)];
+	return &s->buckets[(hash >> SHARD_SHIFT) & (s->nr_buckets - 1)];
 }
 
 struct item *shard_find(struct shard *s, uint32_t hash, const char *key, size_t nkey)
@@ -173,6 +169,29 @@ void shard_unlink(struct shard *s, struct item *it)
 	s->count--;
 }
 
+static bool begins_with(const struct item *it, const char *prefix, char then)
+{
+	size_t n = prefix ? strlen(prefix) : 0;
+
+	return !prefix || (it->nkey > n && memcmp(item_key(it), prefix, n) == 0 &&
+			   item_key(it)[n] == then);
+}
+
+void shard_drop(struct shard *s, const char *prefix, char then, void (*drop)(struct item *it))
+{
+	for (size_t i = 0; i < s->nr_buckets; i++) {
+		struct item *it = s->buckets[i], *next;
+
+		for (; it; it = next) {
+			next = it->next;
+			if (begins_with(it, prefix, then)) {
+				shard_unlink(s, it);
+				drop(it);
+			}
+		}
+	}
+}
+
 struct item *shard_victim(struct shard *s, unsigned int cls, unsigned int looks)
 {
 	struct clock_list *c = &s->clocks[cls];
@@ -180,7 +199,7 @@ struct item *shard_victim(struct shard *s, unsigned int cls, unsigned int looks)
 	while (c->oldest && looks--) {
 		struct item *it = c->oldest;
 
-		if (!shrink_fast_test_clear(&it->mark) && item_unused(it))
+		if (!shrink_fast_test_clear(item_mark(it)) && item_unused(it))
 			return it;
 		clock_remove(c, it);
 		clock_append(c, it);

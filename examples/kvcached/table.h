@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash table: shards, each with a lock, buckets that grow, and one clock of
- * its items per size class. Functions that take a shard want its lock held.
+ * The hash table, one a tenant: shards, each with a lock, buckets that grow, and one
+ * clock of its items per size class. Functions that take a shard want its lock held.
  *
- * Lock order: shard > stripe of the negative cache > the pool's own locks.
+ * Lock order: shard > stripe of the negative cache > lists > the pool's own locks.
  * Reclaim takes shard locks by trylock only, so it may run under anything.
  */
 #ifndef KVCACHED_TABLE_H
@@ -13,9 +13,9 @@
 
 #include "examples/kvcached/item.h"
 
-#define SHARD_BITS 7
-#define SHARDS	   (1u << SHARD_BITS)
-#define CLASSES	   128
+#include "examples/kvcached/class.h"
+
+#define SHARDS_MAX 128u
 
 /* A circle that the hand enters at the oldest end. */
 struct clock_list {
@@ -30,23 +30,35 @@ struct shard {
 	size_t nr_buckets; /* power of two */
 	size_t count;
 	uint64_t bytes; /* of items, as sent: header, key, value */
+	uint64_t hits, misses, sets; /* atomic */
 	struct clock_list clocks[CLASSES];
 } __attribute__((aligned(64)));
 
-/* 0 or -ENOMEM. */
-int table_init(void);
+struct table {
+	struct shard *shards;
+	unsigned int nr_shards; /* power of two, up to SHARDS_MAX */
+};
+
+/* 0 or -ENOMEM; half made it may be given to table_fini(). */
+int table_init(struct table *t, unsigned int nr_shards);
 /* Nobody else may be running; hands each item left to @drop. */
-void table_fini(void (*drop)(struct item *it));
+void table_fini(struct table *t, void (*drop)(struct item *it));
 
 uint32_t table_hash(const char *key, size_t nkey);
-struct shard *table_shard(uint32_t hash);
-struct shard *table_shard_at(unsigned int index);
+/* The shard that a hash belongs to; any number is one. */
+static inline struct shard *table_shard(const struct table *t, uint32_t hash)
+{
+	return &t->shards[hash & (t->nr_shards - 1)];
+}
 
 struct item *shard_find(struct shard *s, uint32_t hash, const char *key, size_t nkey);
 /* Is this very object linked here? Trusts nothing in it. */
 bool shard_holds(const struct shard *s, uint32_t hash, const struct item *it);
 void shard_link(struct shard *s, struct item *it);
 void shard_unlink(struct shard *s, struct item *it);
+/* Unlinks those whose key begins with @prefix followed by @then, or all where @prefix
+ * is NULL, and hands them to @drop. */
+void shard_drop(struct shard *s, const char *prefix, char then, void (*drop)(struct item *it));
 /* The oldest of a class that was not used since the hand last passed and that
  * nobody uses now; NULL if @looks looks find none. Still linked. */
 struct item *shard_victim(struct shard *s, unsigned int cls, unsigned int looks);

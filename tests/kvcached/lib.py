@@ -49,7 +49,7 @@ class Kvcached:
     """Our server, on a port of its own choice."""
 
     def __init__(self, *args, env=None, prefix=(), log=None):
-        argv = [*prefix, KVCACHED, "-p", "0", *args]
+        argv = [*prefix, KVCACHED, "-p", "0", *os.environ.get("KVCACHED_ARGS", "").split(), *args]
         self.log = log
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=log, text=True, env={**QUIET, **os.environ, **(env or {})})

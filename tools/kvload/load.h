@@ -37,7 +37,7 @@ struct load_options {
 	double exponent;
 	uint64_t seed;
 	uint64_t rate;            /* reads a second of all connections, 0 = as fast as it goes */
-	uint64_t open_rate;       /* reads due a second, whatever becomes of them; 0 = closed loop */
+	uint64_t open_rate;       /* reads due a second, whatever becomes of them; 0 = closed */
 	unsigned int scan;        /* percent of reads that ask for keys nobody asks for again */
 	const char *prefix;       /* before each key */
 	uint64_t reads_max;       /* reads in all, 0 = no limit */
