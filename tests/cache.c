@@ -183,9 +183,12 @@ void sleep_ms(unsigned int ms)
 	nanosleep(&ts, NULL);
 }
 
+/* Whoever waits means to get it, and the machine may be busy. */
+#define PATIENCE_MS 60000
+
 int wait_for(atomic_ulong *counter, unsigned long least, unsigned int ms)
 {
-	uint64_t end = now_ms() + ms;
+	uint64_t end = now_ms() + (ms < PATIENCE_MS ? PATIENCE_MS : ms);
 
 	while (atomic_load(counter) < least) {
 		if (now_ms() > end)

@@ -52,7 +52,7 @@ void log_end(void);
 
 void sleep_ms(unsigned int ms);
 uint64_t now_ms(void);
-/* Waits until the counter is at least @least; 0 after @ms. */
+/* Waits until the counter is at least @least; 0 after @ms, but not before a minute. */
 int wait_for(atomic_ulong *counter, unsigned long least, unsigned int ms);
 
 #endif /* TESTS_CACHE_H */

@@ -333,11 +333,19 @@ static void test_errors(void)
 
 /* The library's own worker, in real time, while others hit, add and make room. */
 static int done;
+static uint64_t longest_pause; /* msec; joined before it is read */
 
 static void *hits(void *arg)
 {
+	uint64_t last = shrink_clock() / 1000000, now;
+
 	(void)arg;
+	longest_pause = 0;
 	while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
+		now = shrink_clock() / 1000000;
+		if (now - last > longest_pause)
+			longest_pause = now - last;
+		last = now;
 		for (int i = 0; i < 100; i++) {
 			hit(i);
 			shrink_fast_mark(&objects[i].item.mark);
@@ -353,6 +361,7 @@ static void test_worker(void)
 		.flags = SHRINK_AGE_ON, .period_msec = 20, .free_percent = 100, .cold_ticks = 20,
 	};
 	pthread_t t;
+	int kept;
 
 	begin(&o);
 	for (int i = 0; i < OBJECTS; i++)
@@ -363,9 +372,11 @@ static void test_worker(void)
 	for (int n = 0; n < 1000 && resident(100, OBJECTS); n++)
 		usleep(20000);
 	ASSERT_INT(resident(100, OBJECTS), 0);
-	ASSERT_INT(resident(0, 100), 100);
+	kept = resident(0, 100);
 	__atomic_store_n(&done, 1, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
+	/* on a machine that did not let it hit them for so long they were idle indeed */
+	CU_ASSERT(kept == 100 || longest_pause > 200);
 	end(); /* while the worker runs */
 	ASSERT_INT(shrink_stop(), 0);
 }

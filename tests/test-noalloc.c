@@ -5,7 +5,6 @@
  * and open stand before the C library's and count who of the library's threads
  * comes by while the trap is set.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +18,7 @@
 
 #include "tests/cache.h"
 #include "tests/harness.h"
+#include "tests/tasks.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -132,26 +132,12 @@ int openat(int dir, const char *path, int flags, ...)
 /* Waits until all three threads have been born and warmed up. */
 static void find_threads(void)
 {
-	DIR *dir;
-	int n = 0;
+	int tids[THREADS];
 
-	sleep_ms(50);
-	dir = opendir("/proc/self/task");
-	for (struct dirent *e; dir && (e = readdir(dir)) && n < THREADS;) {
-		char path[300], name[8] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fread(name, 1, 7, f) == 7 && !strcmp(name, "shrink-"))
-			atomic_store(&ours[n++], atoi(e->d_name));
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	ASSERT_INT(n, 3);
+	CU_ASSERT(tasks_settle(3));
+	ASSERT_INT(tasks_list(tids, THREADS), 3);
+	for (int i = 0; i < 3; i++)
+		atomic_store(&ours[i], tids[i]);
 }
 
 static long faults_of(int tid)
@@ -185,25 +171,6 @@ static unsigned long scan_counts_faults(struct cache *c, struct shrink_control *
 		atomic_store(&first_faults, u.ru_minflt);
 	atomic_store(&last_faults, u.ru_minflt);
 	return cache_scan(c, sc);
-}
-
-static int worker_tid(void)
-{
-	for (int i = 0; i < THREADS; i++) {
-		char path[64], name[16] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", atomic_load(&ours[i]));
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fgets(name, sizeof(name), f) && !strncmp(name, "shrink-worker", 13)) {
-			fclose(f);
-			return atomic_load(&ours[i]);
-		}
-		fclose(f);
-	}
-	return 0;
 }
 
 /* The trap must catch somebody, or it proves nothing: here, a callback. */
@@ -290,9 +257,9 @@ static void no_first_touch(void)
 	/* the callback's own code and data are not the library's to warm */
 	shrink_slab(SHRINK_GFP_ALL, 0, NULL, 4);
 	atomic_store(&scan_tid, 0);
-	before = faults_of(worker_tid());
+	before = faults_of(tasks_named("shrink-worker"));
 	press(&c, MB);
-	ASSERT_INT(atomic_load(&scan_tid), worker_tid());
+	ASSERT_INT(atomic_load(&scan_tid), tasks_named("shrink-worker"));
 	ASSERT_INT(atomic_load(&first_faults) - before, 0);
 	ASSERT_INT(atomic_load(&last_faults) - before, 0);
 	cache_end(&c);

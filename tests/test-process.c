@@ -17,6 +17,7 @@
 
 #include "tests/cache.h"
 #include "tests/harness.h"
+#include "tests/tasks.h"
 
 #define MB (1024UL * 1024)
 
@@ -31,7 +32,7 @@ static int apart(int (*child)(void))
 	pid = fork();
 	if (!pid)
 		exit(child());
-	for (end = now_ms() + 15000; now_ms() < end; sleep_ms(2))
+	for (end = now_ms() + 90000; now_ms() < end; sleep_ms(2))
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	kill(pid, SIGKILL);
@@ -220,7 +221,7 @@ static int rounds_locked_in(void)
 	EXPECT(shrink_prepare() == 0);
 	if (start_live(NULL))
 		return 1;
-	sleep_ms(100); /* sources have armed what they arm */
+	EXPECT(tasks_settle(3)); /* sources have armed what they arm */
 	if (lock_in())
 		_exit(77);
 	for (int i = 0; i < 5; i++) {

@@ -115,7 +115,7 @@ static struct shrink_round press(uint64_t bytes)
 	/* this is about bytes, and the machine may be busy */
 	ASSERT_INT(shrink_conf_set("release_stall", "1000000"), 0);
 	ASSERT_INT(shrink_start(0), 0);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		usleep(10000);
 		shrink_stats(&now, sizeof(now));
 		if (now.rounds > before.rounds)
