@@ -11,7 +11,9 @@
  * and must not sleep; the cache's own lock of an object is normally taken before
  * the list's, so in the callback it may only be tried. What must not be done under
  * it: add, del, walk and prepare on the same lists, fork(), and touching any object
- * but the one asked about. After shrink_lru_unlock() all of it may be done.
+ * but the one asked about. Taking a group offline is refused there (-EDEADLK), since it
+ * waits for the locks of lists; registering and freeing shrinkers is not. After
+ * shrink_lru_unlock() all of it may be done.
  *
  * Any call from any thread. A group that is passed has to be referenced meanwhile;
  * it may be offline: its objects are its parent's then, at the old end of the list,

@@ -49,7 +49,8 @@ void shrink_memcg_put(struct shrink_memcg *memcg);
  * be told of the children first: a group with children online is -EBUSY. What is
  * still charged stays charged to the ancestors until it is uncharged.
  *
- * Return: 0; -EINVAL: NULL or the root; -EBUSY: children; -EALREADY.
+ * Return: 0; -EINVAL: NULL or the root; -EBUSY: children; -EALREADY; -EDEADLK: from a
+ * callback that holds the lock of an LRU list.
  */
 int shrink_memcg_offline(struct shrink_memcg *memcg);
 

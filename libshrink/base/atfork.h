@@ -18,9 +18,10 @@ enum shrink_fork_order {
 	SHRINK_FORK_LEVEL,    /* who is told of levels */
 	SHRINK_FORK_POOL,
 	SHRINK_FORK_REGION,   /* purgeable memory */
+	SHRINK_FORK_OFFLINE,  /* groups going offline: takes lists' locks */
 	SHRINK_FORK_LRUVEC,
-	SHRINK_FORK_REGISTRY, /* list, limbo, owners */
 	SHRINK_FORK_LRU,      /* waits, bounded, for callbacks under a list's lock */
+	SHRINK_FORK_REGISTRY, /* list, limbo, owners */
 	SHRINK_FORK_STOCK,    /* threads' charges in advance */
 	SHRINK_FORK_LIFE,     /* ids */
 	SHRINK_FORK_CONF,

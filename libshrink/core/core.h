@@ -157,6 +157,7 @@ struct shrinker_impl *shrinker_by_id_locked(int id); /* registry lock held */
 struct shrink_context {
 	struct shrinker_impl *current;   /* callback running on this thread */
 	unsigned int depth;              /* inside reclaim: nested is a no-op */
+	unsigned int under_list;         /* in a callback that holds an LRU list's lock */
 	shrink_gfp_t deny;               /* scopes */
 };
 extern __thread struct shrink_context shrink_context

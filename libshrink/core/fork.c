@@ -11,6 +11,7 @@
 #include <libshrink/core/memcg-account.h>
 #include <libshrink/core/memcg-stock.h>
 #include <libshrink/core/memcg-walk.h>
+#include <libshrink/core/memcg.h>
 #include <libshrink/os/fd.h>
 
 static void registry_child(void)
@@ -22,6 +23,8 @@ static void registry_child(void)
 
 static const struct shrink_fork_hooks gate_hooks = {
 	shrink_gate_fork_prepare, shrink_gate_fork_parent, shrink_gate_fork_child};
+static const struct shrink_fork_hooks offline_hooks = {
+	shrink_memcg_fork_prepare, shrink_memcg_fork_done, shrink_memcg_fork_done};
 static const struct shrink_fork_hooks registry_hooks = {
 	shrink_registry_fork_prepare, shrink_registry_fork_parent, registry_child};
 static void stock_child(void)
@@ -47,6 +50,7 @@ int shrink_core_fork_arm(void)
 	if (atomic_load_explicit(&armed, memory_order_acquire))
 		return 0;
 	r |= shrink_fork_register(SHRINK_FORK_GATE, &gate_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_OFFLINE, &offline_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_REGISTRY, &registry_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_STOCK, &stock_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_LIFE, &life_hooks);

@@ -25,6 +25,9 @@ struct shrink_memcg *const shrink_memcg_root_group = &root;
 static _Atomic(struct shrink_memcg *) by_id[SHRINK_MEMCGS_MAX];
 static int nr_groups, id_hint = 1;
 static uint64_t last_serial;
+/* Groups go offline one at a time. The hooks run under this lock alone: they wait for
+ * lists' locks, and who holds one of those may need the registry. */
+static pthread_mutex_t offline_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shrink_list hooks = SHRINK_LIST_INIT(hooks);
 
 struct shrink_memcg *shrink_memcg_root(void)
@@ -155,7 +158,7 @@ struct shrink_memcg *shrink_memcg_create(struct shrink_memcg *parent, const char
 	return memcg;
 }
 
-/* Registry lock held. Off the tree: no walk begins in it, no id leads to it. */
+/* Registry lock held. No walk begins in it, no child comes. */
 static int take_offline(struct shrink_memcg *memcg)
 {
 	if (!atomic_load(&memcg->online))
@@ -166,6 +169,7 @@ static int take_offline(struct shrink_memcg *memcg)
 	return 0;
 }
 
+/* offline_lock held */
 static void tell_hooks(struct shrink_memcg *memcg)
 {
 	struct shrink_list *pos;
@@ -178,10 +182,22 @@ static void tell_hooks(struct shrink_memcg *memcg)
 	}
 }
 
+/* Registry lock held. The id is given up last, since lists are found by it until then. */
+static void take_off_tree(struct shrink_memcg *memcg)
+{
+	shrink_memcg_walk_forget(memcg);
+	shrink_memcg_map_reparent(memcg);
+	atomic_store_explicit(&by_id[memcg->id], NULL, memory_order_release);
+	if (memcg->id < id_hint)
+		id_hint = memcg->id;
+	shrink_list_del(&memcg->sibling);
+	nr_groups--;
+}
+
 /*
  * Order (contract 3.7): no new charge or walk; lists go to the parent, which sets
- * the parent's bits; then deferred work. The id is given up last, since lists are
- * found by it until then.
+ * the parent's bits; then deferred work. Until that is done the group is its parent's
+ * child, so that the parent stays.
  */
 int shrink_memcg_offline(struct shrink_memcg *memcg)
 {
@@ -189,19 +205,19 @@ int shrink_memcg_offline(struct shrink_memcg *memcg)
 
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;
+	if (shrink_context.under_list)
+		return -EDEADLK;
+	pthread_mutex_lock(&offline_lock);
 	shrink_registry_lock();
 	r = take_offline(memcg);
-	if (!r) {
-		shrink_memcg_walk_forget(memcg);
-		tell_hooks(memcg);
-		shrink_memcg_map_reparent(memcg);
-		atomic_store_explicit(&by_id[memcg->id], NULL, memory_order_release);
-		if (memcg->id < id_hint)
-			id_hint = memcg->id;
-		shrink_list_del(&memcg->sibling);
-		nr_groups--;
-	}
 	shrink_registry_unlock();
+	if (!r) {
+		tell_hooks(memcg);
+		shrink_registry_lock();
+		take_off_tree(memcg);
+		shrink_registry_unlock();
+	}
+	pthread_mutex_unlock(&offline_lock);
 	if (!r)
 		shrink_memcg_account_offline(memcg);
 	return r;
@@ -228,16 +244,19 @@ int shrink_memcg_destroy(struct shrink_memcg *memcg)
 
 void shrink_memcg_hook_add(struct shrink_memcg_hook *hook)
 {
-	shrink_registry_lock();
+	pthread_mutex_lock(&offline_lock);
 	shrink_list_add_tail(&hook->link, &hooks);
-	shrink_registry_unlock();
+	pthread_mutex_unlock(&offline_lock);
 }
 
-void shrink_memcg_hook_del(struct shrink_memcg_hook *hook)
+void shrink_memcg_fork_prepare(void)
 {
-	shrink_registry_lock();
-	shrink_list_del(&hook->link);
-	shrink_registry_unlock();
+	pthread_mutex_lock(&offline_lock);
+}
+
+void shrink_memcg_fork_done(void)
+{
+	pthread_mutex_unlock(&offline_lock);
 }
 
 struct shrink_memcg *shrink_memcg_by_id(int id)

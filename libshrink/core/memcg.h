@@ -94,13 +94,15 @@ void shrink_memcg_forget_id(int id); /* registry lock held */
 long shrink_memcg_defer(struct shrink_memcg *memcg, struct shrinker_impl *s, int nid, long objects);
 
 /* Told when a group goes offline, before its bits and deferred work move to the
- * parent: lists are re-parented here. Under the registry lock, so a hook takes only
- * locks that are inside it. */
+ * parent: lists are re-parented here. One group at a time, and the registry lock is
+ * not held. A hook stays for good. */
 struct shrink_memcg_hook {
 	void (*offline)(struct shrink_memcg_hook *hook, struct shrink_memcg *memcg);
 	struct shrink_list link;
 };
 void shrink_memcg_hook_add(struct shrink_memcg_hook *hook);
-void shrink_memcg_hook_del(struct shrink_memcg_hook *hook);
+/* No group is amid going offline across a fork. */
+void shrink_memcg_fork_prepare(void);
+void shrink_memcg_fork_done(void);
 
 #endif /* SHRINK_CORE_MEMCG_H */

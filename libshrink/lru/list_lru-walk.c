@@ -25,10 +25,12 @@ static void enter_callback(struct shrink_lru_one *one)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&one->caller, &shrink_context, memory_order_relaxed);
+	shrink_context.under_list++;
 }
 
 static void leave_callback(struct shrink_lru_one *one)
 {
+	shrink_context.under_list--;
 	atomic_store_explicit(&one->caller, NULL, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 }
