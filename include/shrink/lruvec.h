@@ -19,12 +19,13 @@
  * A hit is shrink_fast_mark(&item->mark): at most one relaxed store, no lock, no
  * call, no list movement.
  *
- * The whole is one shrinker, NUMA-aware where asked. Groups: a group's objects stand
- * on the lists of the root group; the group's id stays with object and ghost.
+ * The whole is one shrinker, aware of nodes and groups where asked: then each group has
+ * lists, clock and balance of its own at each node, and is scanned by itself. The lists
+ * of a group that goes offline become its parent's, and its ghosts are judged there.
  *
- * Locks: one per node. evict() and write_out() are called with it held: they must not
- * sleep, must take the application's locks by trying only, and must not call this
- * header's functions. Every other call takes it, so that the application may hold its
+ * Locks: one per group and node. evict() and write_out() are called with it held: they
+ * must not sleep, must take the application's locks by trying only, and must not call
+ * this header's functions. Every other call takes it, so that the application may hold its
  * own locks over them. free() is called with no lock held.
  */
 #ifndef SHRINK_LRUVEC_H
@@ -50,7 +51,7 @@ struct shrink_lruvec_item {
 	uint64_t hash;             /**< of its key, see shrink_workingset_hash() */
 	uint32_t stamp;            /**< shrink_fast_stamp(), where it ages */
 	uint32_t since;            /**< tick of its last change of temperature */
-	uint16_t group;
+	uint16_t group;            /**< whose lists it is on */
 	unsigned char mark;        /**< shrink_fast_mark() on every hit */
 	unsigned char nid;
 	unsigned char list;        /**< 0 = on none */
@@ -94,6 +95,9 @@ struct shrink_lruvec_ask {
 #define SHRINK_LRUVEC_DIRECT 0x2u
 /** No ghosts: objects that come back are as good as new. */
 #define SHRINK_LRUVEC_NO_WORKINGSET 0x4u
+/** Lists per group too: the shrinker is SHRINKER_MEMCG_AWARE. Else the group of every
+ *  call is ignored. */
+#define SHRINK_LRUVEC_MEMCG 0x8u
 
 /** Swappiness where none was set. */
 #define SHRINK_LRUVEC_SWAPPINESS 60
@@ -136,6 +140,17 @@ struct shrink_lruvec *shrink_lruvec_create(const struct shrink_lruvec_options *o
  *  nobody. NULL is fine. Not from its own callbacks. */
 void shrink_lruvec_destroy(struct shrink_lruvec *lv);
 
+/**
+ * shrink_lruvec_prepare() - make a group's lists before objects are added
+ *
+ * And those of its ancestors. Without it the first add to a group allocates them; where
+ * that fails, and from the 65,536th group on, objects go to the lists of the nearest
+ * ancestor that has some.
+ *
+ * Return: 0; -ENOMEM; -ENOSPC; -ESTALE: it is offline; -EINVAL: @lv is NULL.
+ */
+int shrink_lruvec_prepare(struct shrink_lruvec *lv, struct shrink_memcg *memcg);
+
 /** For shrink_lruvec_add(): the add is not a use (read ahead, restored from disk).
  *  The first hit then is the first use. */
 #define SHRINK_LRUVEC_ADD_UNUSED 0x1u
@@ -145,7 +160,7 @@ void shrink_lruvec_destroy(struct shrink_lruvec *lv);
 /**
  * shrink_lruvec_add() - an object is in the cache
  * @item: on no list; @hash: of its key; @nid: 0 where not SHRINK_LRUVEC_NUMA
- * @memcg: its group, NULL = the root
+ * @memcg: its group, NULL = the root; referenced until this returns
  * @flags: SHRINK_LRUVEC_ADD_*
  *
  * Looks for the key's ghost; a refault inside the distance goes to the active list.
@@ -222,6 +237,8 @@ struct shrink_lruvec_result {
 	uint64_t rotated;     /**< of these, used since: stayed active */
 	uint64_t deactivated; /**< of these, moved to an inactive list */
 	uint32_t throttle;    /**< SHRINK_LRUVEC_THROTTLE_* */
+	uint64_t stale;       /**< active ones asked to go before inactive ones, since
+			       *   the active list was out of use */
 };
 
 /**
@@ -229,9 +246,9 @@ struct shrink_lruvec_result {
  * @gfp: SHRINK_GFP_*; @ret_result: what happened, added up; may be NULL; @size: its
  *       sizeof
  *
- * For caches that have a size of their own. Looks at every object twice at most. Runs
- * evict() in the calling thread, also before shrink_start(), since it is the caller
- * who asks.
+ * For caches that have a size of their own. Of all groups, each in proportion to what it
+ * has. Looks at every object twice at most. Runs evict() in the calling thread, also
+ * before shrink_start(), since it is the caller who asks.
  *
  * Return: objects freed; -EINVAL; -EDEADLK: from evict(), write_out() or free().
  */
@@ -249,6 +266,14 @@ long shrink_lruvec_evict(struct shrink_lruvec *lv, int nid, shrink_gfp_t gfp, un
 long shrink_lruvec_reclaim(struct shrink_lruvec *lv, int nid, shrink_gfp_t gfp, int priority,
 			   unsigned long goal, struct shrink_lruvec_result *ret_result,
 			   size_t size);
+
+/** The same two for a group and those below it. -ESTALE: it has no lists. */
+long shrink_lruvec_evict_memcg(struct shrink_lruvec *lv, struct shrink_memcg *memcg, int nid,
+			       shrink_gfp_t gfp, unsigned long nr,
+			       struct shrink_lruvec_result *ret_result, size_t size);
+long shrink_lruvec_reclaim_memcg(struct shrink_lruvec *lv, struct shrink_memcg *memcg, int nid,
+				 shrink_gfp_t gfp, int priority, unsigned long goal,
+				 struct shrink_lruvec_result *ret_result, size_t size);
 
 /** How much rather dirty objects are scanned than clean ones: 0 = never, 100 = alike,
  *  200 = only. 0; -EINVAL. */
@@ -285,6 +310,10 @@ struct shrink_lruvec_stats {
 /** @nid: a node, or SHRINK_NUMA_NO_NODE: all together. Return: 0; -EINVAL. */
 int shrink_lruvec_stats(struct shrink_lruvec *lv, int nid, struct shrink_lruvec_stats *ret_stats,
 			size_t size);
+
+/** Of one group alone; @memcg NULL = the root. -ESTALE: it has no lists. */
+int shrink_lruvec_stats_memcg(struct shrink_lruvec *lv, struct shrink_memcg *memcg, int nid,
+			      struct shrink_lruvec_stats *ret_stats, size_t size);
 
 SHRINK_END_DECLS
 

@@ -2,9 +2,9 @@
 /*
  * Working set: was it a mistake to throw that object away?
  *
- * When an object is evicted a *ghost* stays behind: the key's hash and the reading
- * of a clock that counts evictions and promotions. When the key is asked for again
- * the clock says how many others left meanwhile, the *refault distance*. An object
+ * When an object is evicted a *ghost* stays behind: the key's hash and the reading of
+ * its group's clock, which counts evictions and promotions. When the key is asked for
+ * again the clock says how many others left meanwhile, the *refault distance*. An object
  * whose distance is no larger than what the cache protects would still be here had
  * the protected part been smaller by so much: it goes there at once, to compete
  * with what is protected now, instead of being thrown out a second time.
@@ -15,9 +15,9 @@
  * that keep their own lists.
  *
  * Units: distances are objects, costs nanoseconds. Threads: every call is safe from
- * any thread; none sleeps, none allocates but create. Locks: one per part of the
- * table, held for some tens of ns; they are innermost, so that the caller may hold
- * any lock of its own.
+ * any thread; none sleeps, none allocates but create and prepare. Locks: one per part
+ * of the table, held for some tens of ns; they are innermost, so that the caller may
+ * hold any lock of its own.
  */
 #ifndef SHRINK_WORKINGSET_H
 #define SHRINK_WORKINGSET_H
@@ -72,8 +72,8 @@ uint64_t shrink_workingset_hash(const void *key, size_t size);
 /**
  * shrink_workingset_evict() - an object goes: advance the clock, keep a ghost
  * @hash: of its key, all 64 bits in use; two keys of one hash are one key
- * @nid: memory node the object was on, 0 where that is of no interest
- * @memcg: its group; NULL = the root. Not referenced: only its id is kept
+ * @nid: memory node the object was on; one that does not exist counts as 0
+ * @memcg: its group; NULL = the root. Not referenced
  * @flags: SHRINK_GHOST_*
  *
  * The oldest ghost makes room where there is none. Callable from scans.
@@ -87,8 +87,8 @@ uint64_t shrink_workingset_evict(struct shrink_workingset *ws, uint64_t hash, in
 
 /**
  * shrink_workingset_refault() - a miss: has the key been here, how long ago?
- * @room: objects that are protected, at the node the ghost was on: the distance up
- *        to which the object should be admitted to them
+ * @room: objects that are protected, at the node the ghost was on, in its group and
+ *        those below: the distance up to which the object should be admitted to them
  *
  * Takes the ghost out. For the insert after a miss, not for lookups. A refault
  * inside the distance is counted as activated, and the clock advances by one for it.
@@ -109,9 +109,22 @@ unsigned int shrink_workingset_refault_shadow(struct shrink_workingset *ws, uint
 /** The key was deleted: its ghost would tell of nothing. 1: it had one; 0. */
 int shrink_workingset_forget(struct shrink_workingset *ws, uint64_t hash);
 
-/** @nr objects were promoted to the protected part for other reasons: the clock
- *  counts them too. */
-void shrink_workingset_promoted(struct shrink_workingset *ws, int nid, unsigned long nr);
+/** @nr objects of a group were promoted to the protected part for other reasons: its
+ *  clock counts them too. */
+void shrink_workingset_promoted(struct shrink_workingset *ws, int nid, struct shrink_memcg *memcg,
+				unsigned long nr);
+
+/**
+ * shrink_workingset_prepare() - a clock for a group
+ *
+ * Each group and node has a clock, which counts what happens in the group and in those
+ * below it. Without this call a group uses that of its nearest ancestor that has one.
+ * Where it goes offline its ghosts are judged at its parent from then on. Allocates,
+ * so not from scans.
+ *
+ * Return: 0; -ENOMEM; -ENOSPC: 65,535 groups have one; -ESTALE: offline; -EINVAL.
+ */
+int shrink_workingset_prepare(struct shrink_workingset *ws, struct shrink_memcg *memcg);
 
 /** A refault has cost so much: the time from the miss to the object's return. Kept
  *  as a sum and as a moving average (an eighth of the new each time). */

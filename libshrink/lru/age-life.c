@@ -49,7 +49,9 @@ static int add_shrinker(struct shrink_age *age)
 {
 	const struct shrinker *of = age->lv->shrinker;
 
-	age->shrinker = shrinker_alloc(of->flags, "%s-age", shrinker_impl(of)->name);
+	/* it goes through all groups by itself */
+	age->shrinker = shrinker_alloc(of->flags & ~SHRINKER_MEMCG_AWARE, "%s-age",
+				       shrinker_impl(of)->name);
 	if (!age->shrinker)
 		return -errno;
 	age->shrinker->count_objects = count_nothing;

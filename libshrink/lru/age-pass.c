@@ -77,7 +77,8 @@ static uint64_t look_chunk(struct shrink_age *age, struct lruvec_walk *w, struct
 {
 	uint64_t n = 0;
 
-	pthread_mutex_lock(&w->node->lock);
+	if (!shrink_lruvec_walk_lock(w))
+		return 0;
 	if (l->hand == &l->head)
 		l->hand = l->head.prev;
 	while (n < nr && l->hand != &l->head) {
@@ -88,7 +89,7 @@ static uint64_t look_chunk(struct shrink_age *age, struct lruvec_walk *w, struct
 		if (look(age, item, st) == SHRINK_COLD)
 			ask_cold(age, w, item, st);
 	}
-	pthread_mutex_unlock(&w->node->lock);
+	shrink_lruvec_unlock(w->node);
 	shrink_lruvec_dispose(w);
 	return n;
 }
@@ -142,22 +143,65 @@ static void add_up(struct shrink_age *age, const struct lruvec_walk *w,
 	pthread_mutex_unlock(&age->stats_lock);
 }
 
-unsigned long shrink_age_scan(struct shrinker *s, struct shrink_control *sc)
+/* The group whose objects are looked at now: each in turn, as long as it takes to look
+ * at as many as it had when its turn came. NULL: there are none anywhere. */
+static struct lruvec_node *whose_turn(struct shrink_age *age, int nid)
 {
-	struct shrink_age *age = s->private_data;
-	struct shrink_age_stats st = {0};
-	struct lruvec_walk w = {
-		.lv = age->lv,
-		.node = &age->lv->nodes[sc->nid],
-		.ask = {.gfp_mask = sc->gfp_mask, .nid = sc->nid, .aged = 1},
-	};
-	uint64_t looked = look_lists(age, &w, sc->nr_to_scan, &st);
+	unsigned int *at = &age->tour[nid].at;
+	struct lruvec_node *node;
 
+	if (!age->tour[nid].left)
+		++*at;
+	node = shrink_lruvec_next(age->lv, at, nid, NULL);
+	if (!node) {
+		*at = 0;
+		node = shrink_lruvec_next(age->lv, at, nid, NULL);
+	}
+	if (node && !age->tour[nid].left)
+		age->tour[nid].left = shrink_lruvec_objects(node);
+	return node;
+}
+
+/* Up to @nr of one group. Objects looked at. */
+static uint64_t look_group(struct shrink_age *age, struct shrink_control *sc, int nid, uint64_t nr)
+{
+	struct lruvec_node *node = whose_turn(age, nid);
+	struct shrink_age_stats st = {0};
+	struct lruvec_walk w;
+	uint64_t looked;
+
+	if (!node)
+		return 0;
+	shrink_lruvec_walk_begin(&w, age->lv, node, sc->gfp_mask);
+	w.ask.aged = 1;
+	nr = shrink_min_u64(nr, age->tour[nid].left);
+	looked = look_lists(age, &w, nr, &st);
+	age->tour[nid].left = looked < nr ? 0 : age->tour[nid].left - nr;
 	shrink_lruvec_walk_done(&w);
 	shrink_lruvec_note_pending(&w);
 	add_up(age, &w, &st);
-	age->toured += looked;
-	sc->nr_scanned = looked ? (unsigned long)looked : sc->nr_to_scan;
-	sc->bytes_freed = w.res.bytes_freed;
-	return (unsigned long)w.res.freed;
+	age->max_free = shrink_sub_u64(age->max_free, w.res.freed + w.res.pending);
+	sc->bytes_freed += w.res.bytes_freed;
+	sc->nr_scanned += (unsigned long)looked;
+	age->freed_scan += w.res.freed;
+	return looked;
+}
+
+unsigned long shrink_age_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	struct shrink_age *age = s->private_data;
+	unsigned int barren = 0;
+
+	sc->nr_scanned = 0;
+	age->freed_scan = 0;
+	while (sc->nr_scanned < sc->nr_to_scan && barren <= shrink_lruvec_groups(age->lv)) {
+		uint64_t n = look_group(age, sc, shrink_lruvec_slot(age->lv, sc->nid),
+					sc->nr_to_scan - sc->nr_scanned);
+
+		barren = n ? 0 : barren + 1;
+	}
+	age->toured += sc->nr_scanned;
+	if (!sc->nr_scanned)
+		sc->nr_scanned = sc->nr_to_scan;
+	return (unsigned long)age->freed_scan;
 }

@@ -219,20 +219,11 @@ static void run_node(struct shrink_age *age, struct run *r, int nid, uint64_t lo
 	}
 }
 
-static uint64_t objects_now(const struct shrink_lruvec *lv)
-{
-	uint64_t all = 0;
-
-	for (int nid = 0; nid < lv->nr_nodes; nid++)
-		all += shrink_lruvec_objects(&lv->nodes[nid]);
-	return all;
-}
-
 /* What may still go in this tick: a share of what there was at its first step. */
 static uint64_t tick_share(struct shrink_age *age)
 {
 	if (!age->objects_tick)
-		age->objects_tick = objects_now(age->lv);
+		age->objects_tick = shrink_lruvec_all_objects(age->lv);
 	return shrink_sub_u64(age->objects_tick * age->o.free_percent / 100 + 1, age->freed_tick);
 }
 
@@ -243,11 +234,11 @@ static void run(struct shrink_age *age, struct run *r, bool whole)
 
 	advance(age, shrink_os_clock());
 	if (!age->toured)
-		age->tour_size = objects_now(lv);
+		age->tour_size = shrink_lruvec_all_objects(lv);
 	if (!whole)
 		r->max = tick_share(age);
 	for (int nid = 0; nid < lv->nr_nodes && !run_over(r); nid++) {
-		uint64_t objects = shrink_lruvec_objects(&lv->nodes[nid]);
+		uint64_t objects = shrink_lruvec_node_objects(lv, nid);
 
 		run_node(age, r, nid,
 			 whole ? objects : shrink_age_share(objects, SHRINK_AGE_STEPS));

@@ -2,9 +2,10 @@
 /*
  * Ageing's insides.
  *
- * Each list has a hand that goes from its old end to the young one and begins again;
- * lruvec-list.c moves it out of the way of objects that leave. A tick is cut into
- * STEPS steps of the pass, each of which looks at its share of every node's objects.
+ * The pass goes from group to group. There each list has a hand that goes from its old
+ * end to the young one and begins again; lruvec-list.c moves it out of the way of
+ * objects that leave. A tick is cut into STEPS steps of the pass, each of which looks at
+ * its share of every node's objects.
  *
  * The looking itself is a scan of the age's own shrinker, so that a worker stuck in
  * evict() is noticed, timed and replaced like in any other (G4), and shrinker_free()
@@ -40,10 +41,15 @@ struct shrink_age {
 	uint64_t base;               /* clock at which the tick began */
 	uint64_t freed_tick;         /* in this tick */
 	uint64_t objects_tick;       /* when it began; 0 = not counted yet */
-	uint64_t max_free;           /* of the scan that runs */
+	uint64_t max_free;           /* left to the scan that runs */
+	uint64_t freed_scan;         /* by it */
 	uint64_t toured;             /* objects looked at since the tour began */
 	uint64_t tour_size;          /* objects there were then */
 	uint64_t seen[4];            /* by temperature, on this tour */
+	struct {                     /* where the tour is, at each node */
+		unsigned int at;     /* index of the group */
+		uint64_t left;       /* objects to be looked at there */
+	} tour[SHRINK_NODES_MAX];
 	pthread_mutex_t stats_lock;  /* innermost */
 	struct shrink_age_stats stats;
 };

@@ -31,6 +31,13 @@ uint32_t shrink_distance(uint32_t now, uint32_t then)
 	return now - then;
 }
 
+uint32_t shrink_distance_until(uint32_t end, uint32_t then)
+{
+	uint32_t d = shrink_distance(end, then);
+
+	return d > UINT32_MAX / 2 ? 0 : d;
+}
+
 uint64_t shrink_distance_room(const struct shrink_distance_room *in)
 {
 	uint64_t room = in->active_clean;

@@ -32,6 +32,9 @@ bool shrink_shadow_unpack(uint64_t packed, struct shrink_shadow *ret);
 
 /* (R - E) mod 2^32: right also across a wrap of the clock. */
 uint32_t shrink_distance(uint32_t now, uint32_t then);
+/* The same for a clock that was read for the last time at @end: an eviction that came
+ * just after that reading has nothing behind it. */
+uint32_t shrink_distance_until(uint32_t end, uint32_t then);
 
 /* Objects that are protected from an object of the kind that comes back. */
 struct shrink_distance_room {

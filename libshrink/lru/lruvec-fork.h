@@ -12,6 +12,7 @@
 /* In the order in which the locks are taken. */
 enum shrink_lruvec_fork_rank {
 	SHRINK_LRUVEC_FORK_AGES,
+	SHRINK_LRUVEC_FORK_GROUPS,
 	SHRINK_LRUVEC_FORK_LRUVEC,
 	SHRINK_LRUVEC_FORK_WORKINGSET,
 	SHRINK_LRUVEC_FORK_RANKS

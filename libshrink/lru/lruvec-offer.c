@@ -7,18 +7,12 @@
  */
 #include <errno.h>
 
-#include <shrink/fast.h>
 #include <libshrink/lru/lruvec.h>
 #include <libshrink/lru/workingset.h>
 
 /* Promotions keep the lists in proportion, here as in the walk: otherwise offers would
  * fill the active list, and being there would soon say nothing. */
 #define BALANCE 2
-
-static struct lruvec_node *node_of(struct shrink_lruvec *lv, const struct shrink_lruvec_item *item)
-{
-	return lv && item && item->nid < lv->nr_nodes ? &lv->nodes[item->nid] : NULL;
-}
 
 static void balance(struct shrink_lruvec *lv, struct lruvec_node *node, int kind)
 {
@@ -41,15 +35,14 @@ static bool has_chance(struct shrink_lruvec *lv, struct lruvec_node *node,
 		       struct shrink_lruvec_item *item)
 {
 	int kind = lruvec_kind_of(item), list = lruvec_list_of(item);
-	bool used = shrink_fast_test_clear(&item->mark), unused = item->flags & LRUVEC_UNUSED;
+	bool used = shrink_lruvec_was_used(item), unused = item->flags & LRUVEC_UNUSED;
 
 	if (!used && (list == SHRINK_INACTIVE || item->flags & LRUVEC_OFFERED))
 		return false;
 	if (list == SHRINK_INACTIVE && !unused) {
 		list = SHRINK_ACTIVE;
 		node->total.activated++;
-		if (lv->ws)
-			shrink_workingset_promoted(lv->ws, item->nid, 1);
+		shrink_lgroup_tick(node->group, node->nid, 1);
 	}
 	item->flags &= (unsigned char)~LRUVEC_UNUSED;
 	shrink_lruvec_take(node, item);
@@ -68,25 +61,25 @@ static void leave(struct shrink_lruvec *lv, struct lruvec_node *node,
 		flags = SHRINK_GHOST_ACTIVE;
 	shrink_lruvec_take(node, item);
 	if (lv->ws)
-		shrink_ws_evict(lv->ws, item->hash, item->nid, item->group, flags);
+		shrink_ws_evict(lv->ws, item->hash, node->nid, node->group, flags);
+	shrink_lruvec_left(node);
 	node->total.freed++;
 }
 
 int shrink_lruvec_offer(struct shrink_lruvec *lv, struct shrink_lruvec_item *item)
 {
-	struct lruvec_node *node = node_of(lv, item);
+	struct lruvec_node *node = shrink_lruvec_lock_known(lv, item);
 	int r = -ENOENT;
 
 	if (!node)
 		return -EINVAL;
-	pthread_mutex_lock(&node->lock);
 	if (item->list) {
 		node->total.scanned++;
 		r = !has_chance(lv, node, item);
 		if (r)
 			leave(lv, node, item);
 	}
-	pthread_mutex_unlock(&node->lock);
+	shrink_lruvec_unlock(node);
 	return r;
 }
 
@@ -99,9 +92,11 @@ static void step_in(struct lruvec_list *l, struct shrink_lruvec_item *item,
 	by->next->prev = by->prev->next = by;
 	if (l->hand == item)
 		l->hand = by;
+	if (l->scout == item)
+		l->scout = by;
 	by->hash = item->hash;
 	by->since = item->since;
-	by->group = item->group;
+	__atomic_store_n(&by->group, item->group, __ATOMIC_RELAXED);
 	by->nid = item->nid;
 	by->flags = item->flags & (unsigned char)~LRUVEC_RECLAIM;
 	by->temperature = item->temperature;
@@ -117,18 +112,20 @@ static void step_in(struct lruvec_list *l, struct shrink_lruvec_item *item,
 int shrink_lruvec_replace(struct shrink_lruvec *lv, struct shrink_lruvec_item *item,
 			  struct shrink_lruvec_item *by)
 {
-	struct lruvec_node *node = node_of(lv, item);
+	struct lruvec_node *node;
 	int r = 0;
 
-	if (!node || !by)
+	if (!by)
 		return -EINVAL;
 	if (by->list)
 		return -EEXIST;
-	pthread_mutex_lock(&node->lock);
+	node = shrink_lruvec_lock_known(lv, item);
+	if (!node)
+		return -EINVAL;
 	if (item->list)
 		step_in(lruvec_list(node, lruvec_kind_of(item), lruvec_list_of(item)), item, by);
 	else
 		r = -ENOENT;
-	pthread_mutex_unlock(&node->lock);
+	shrink_lruvec_unlock(node);
 	return r;
 }

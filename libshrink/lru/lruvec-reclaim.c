@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* How much of which list: by budget (the shrinker's scan, a full cache) or by
- * priority (the kernel's step). */
+/* How much of which list of one group: by budget (the shrinker's scan, a full cache) or
+ * by priority (the kernel's step). */
 #include <errno.h>
 #include <string.h>
 
@@ -11,23 +11,15 @@
 /* Splits in a row that give nothing: rounding takes two, an empty list all. */
 #define DRY_MAX 4
 
-static void begin(struct lruvec_walk *w, struct shrink_lruvec *lv, int nid, shrink_gfp_t gfp)
+void shrink_lruvec_walk_begin(struct lruvec_walk *w, struct shrink_lruvec *lv,
+			      struct lruvec_node *node, shrink_gfp_t gfp)
 {
 	memset(w, 0, sizeof(*w));
 	w->lv = lv;
-	w->node = &lv->nodes[nid];
+	w->node = node;
+	w->memcg = atomic_load_explicit(&node->memcg, memory_order_acquire);
 	w->ask.gfp_mask = gfp;
-	w->ask.nid = nid;
-}
-
-static int good_node(const struct shrink_lruvec *lv, int nid)
-{
-	return lv && nid >= 0 && (nid < lv->nr_nodes || lv->nr_nodes == 1);
-}
-
-static int index_of(const struct shrink_lruvec *lv, int nid)
-{
-	return lv->nr_nodes > 1 ? nid : 0;
+	w->ask.nid = node->nid;
 }
 
 /* Lock held. */
@@ -63,7 +55,9 @@ static void split(struct lruvec_walk *w, uint64_t budget, uint64_t part[SHRINK_K
 	struct shrink_balance b;
 	uint64_t has[SHRINK_KINDS];
 
-	pthread_mutex_lock(&w->node->lock);
+	part[0] = part[1] = 0;
+	if (!shrink_lruvec_walk_lock(w))
+		return;
 	balance_in(w, priority_of(shrink_lruvec_objects(w->node), budget), &in);
 	shrink_balance(&in, &b);
 	for (int kind = 0; kind < SHRINK_KINDS; kind++) {
@@ -71,7 +65,7 @@ static void split(struct lruvec_walk *w, uint64_t budget, uint64_t part[SHRINK_K
 		part[kind] = shrink_balance_part(budget, b.share[kind], b.denominator,
 						 &w->node->carry[kind]);
 	}
-	pthread_mutex_unlock(&w->node->lock);
+	shrink_lruvec_unlock(w->node);
 	for (int kind = 0; kind < SHRINK_KINDS; kind++) {
 		if (part[kind] > has[kind]) {
 			part[!kind] += part[kind] - has[kind];
@@ -105,29 +99,37 @@ static uint64_t walk_parts(struct lruvec_walk *w, uint64_t part[SHRINK_KINDS], u
 	return looked;
 }
 
+static struct lruvec_node *own(struct shrink_lruvec *lv, const struct shrink_control *sc)
+{
+	if (!shrink_lruvec_good_node(lv, sc->nid))
+		return NULL;
+	return shrink_lruvec_own(lv, sc->memcg, shrink_lruvec_slot(lv, sc->nid));
+}
+
+/* SHRINK_EMPTY clears the group's bit, so it is said of no objects at all only: those in
+ * a walk's hand count, and those that must not be written out, too. */
 unsigned long shrink_lruvec_count(struct shrink_lruvec *lv, struct shrink_control *sc)
 {
-	struct lruvec_node *node;
-	uint64_t nr;
+	struct lruvec_node *node = own(lv, sc);
+	uint64_t nr = node ? shrink_lruvec_objects(node) : 0;
 
-	if (!good_node(lv, sc->nid))
+	if (!nr)
 		return SHRINK_EMPTY;
-	node = &lv->nodes[index_of(lv, sc->nid)];
-	nr = shrink_lruvec_objects(node);
 	if (!atomic_load_explicit(&lv->swappiness, memory_order_relaxed))
 		nr = lruvec_nr(node, SHRINK_KIND_CLEAN, SHRINK_ACTIVE) +
 		     lruvec_nr(node, SHRINK_KIND_CLEAN, SHRINK_INACTIVE);
-	return nr ? (unsigned long)nr : SHRINK_EMPTY;
+	return (unsigned long)nr;
 }
 
 unsigned long shrink_lruvec_scan(struct shrink_lruvec *lv, struct shrink_control *sc)
 {
+	struct lruvec_node *node = own(lv, sc);
 	uint64_t part[SHRINK_KINDS];
 	struct lruvec_walk w;
 
-	if (!good_node(lv, sc->nid))
+	if (!node)
 		return SHRINK_STOP;
-	begin(&w, lv, index_of(lv, sc->nid), sc->gfp_mask);
+	shrink_lruvec_walk_begin(&w, lv, node, sc->gfp_mask);
 	split(&w, sc->nr_to_scan, part);
 	walk_parts(&w, part, sc->deadline_nsec);
 	shrink_lruvec_walk_done(&w);
@@ -141,49 +143,16 @@ unsigned long shrink_lruvec_scan(struct shrink_lruvec *lv, struct shrink_control
 	return (unsigned long)w.res.freed;
 }
 
-/* shrink_context.current is the callback that this thread is in: evict() asked by a
- * scan must not evict, since it holds a node's lock. */
-static int may_walk(const struct shrink_lruvec *lv, int nid)
+uint64_t shrink_lruvec_walk_for(struct lruvec_walk *w, uint64_t budget)
 {
-	if (!good_node(lv, nid))
-		return -EINVAL;
-	return shrink_context.current == shrinker_impl(lv->shrinker) ? -EDEADLK : 0;
-}
+	uint64_t part[SHRINK_KINDS], n = 0;
 
-static long answer(struct lruvec_walk *w, struct shrink_lruvec_result *ret_result, size_t size)
-{
-	shrink_lruvec_walk_done(w);
-	shrink_lruvec_note_pending(w);
-	if (ret_result && size) {
-		memset(ret_result, 0, size);
-		memcpy(ret_result, &w->res, size < sizeof(w->res) ? size : sizeof(w->res));
+	/* less than one of each kind: the carry has grown, the next split gives */
+	for (int dry = 0; !n && !met(w) && dry <= DRY_MAX; dry++) {
+		split(w, budget, part);
+		n = walk_parts(w, part, 0);
 	}
-	return (long)w->res.freed;
-}
-
-long shrink_lruvec_evict(struct shrink_lruvec *lv, int nid, shrink_gfp_t gfp, unsigned long nr,
-			 struct shrink_lruvec_result *ret_result, size_t size)
-{
-	uint64_t left, n, part[SHRINK_KINDS];
-	int r = may_walk(lv, nid), dry = 0;
-	struct lruvec_walk w;
-
-	if (r < 0)
-		return r;
-	begin(&w, lv, index_of(lv, nid), gfp);
-	w.goal = nr;
-	left = 2 * shrink_lruvec_objects(w.node) + 1;
-	while (nr && left && !met(&w)) {
-		uint64_t want = nr - (w.res.freed + w.res.pending);
-
-		split(&w, want, part);
-		n = walk_parts(&w, part, 0);
-		/* less than one of each kind: the carry has grown, the next split gives */
-		if (!n && ++dry > DRY_MAX)
-			break;
-		left = shrink_sub_u64(left, n);
-	}
-	return answer(&w, ret_result, size);
+	return n;
 }
 
 static void counts(struct lruvec_walk *w, int priority, uint64_t part[SHRINK_KINDS])
@@ -191,9 +160,11 @@ static void counts(struct lruvec_walk *w, int priority, uint64_t part[SHRINK_KIN
 	uint64_t nr[SHRINK_KINDS][SHRINK_LISTS];
 	struct shrink_balance_in in;
 
-	pthread_mutex_lock(&w->node->lock);
+	part[0] = part[1] = 0;
+	if (!shrink_lruvec_walk_lock(w))
+		return;
 	balance_in(w, priority, &in);
-	pthread_mutex_unlock(&w->node->lock);
+	shrink_lruvec_unlock(w->node);
 	shrink_balance_counts(&in, nr);
 	/* the active list's part is looked at as far as deactivation needs it */
 	for (int kind = 0; kind < SHRINK_KINDS; kind++)
@@ -201,26 +172,10 @@ static void counts(struct lruvec_walk *w, int priority, uint64_t part[SHRINK_KIN
 						       : nr[kind][SHRINK_ACTIVE];
 }
 
-long shrink_lruvec_reclaim(struct shrink_lruvec *lv, int nid, shrink_gfp_t gfp, int priority,
-			   unsigned long goal, struct shrink_lruvec_result *ret_result, size_t size)
+void shrink_lruvec_walk_at(struct lruvec_walk *w, int priority)
 {
 	uint64_t part[SHRINK_KINDS];
-	int r = may_walk(lv, nid);
-	struct lruvec_walk w;
 
-	if (r < 0)
-		return r;
-	begin(&w, lv, index_of(lv, nid), gfp);
-	w.goal = goal;
-	counts(&w, (int)shrink_clamp_u64((uint64_t)(priority < 0 ? 0 : priority), 0,
-					 SHRINK_DEF_PRIORITY), part);
-	walk_parts(&w, part, 0);
-	return answer(&w, ret_result, size);
-}
-
-unsigned int shrink_lruvec_throttle(const struct shrink_lruvec *lv, int nid)
-{
-	if (!good_node(lv, nid))
-		return 0;
-	return atomic_load_explicit(&lv->nodes[index_of(lv, nid)].throttle, memory_order_relaxed);
+	counts(w, priority, part);
+	walk_parts(w, part, 0);
 }

@@ -5,16 +5,10 @@
 #include <libshrink/lru/lruvec.h>
 #include <libshrink/lru/workingset.h>
 
-static void clock_forward(struct lruvec_walk *w, unsigned int nid)
-{
-	if (w->lv->ws)
-		shrink_workingset_promoted(w->lv->ws, (int)nid, 1);
-}
-
 static void promote(struct lruvec_walk *w, struct shrink_lruvec_item *item, int kind)
 {
 	w->res.activated++;
-	clock_forward(w, item->nid);
+	shrink_lgroup_tick(w->node->group, w->node->nid, 1);
 	shrink_lruvec_put(w->node, item, kind, SHRINK_ACTIVE, false);
 }
 
@@ -27,7 +21,8 @@ static void gone(struct lruvec_walk *w, struct shrink_lruvec_item *item, int lis
 	if (list == SHRINK_ACTIVE || item->flags & LRUVEC_WORKINGSET)
 		flags |= SHRINK_GHOST_ACTIVE;
 	if (w->lv->ws)
-		shrink_ws_evict(w->lv->ws, item->hash, item->nid, item->group, flags);
+		shrink_ws_evict(w->lv->ws, item->hash, w->node->nid, w->node->group, flags);
+	shrink_lruvec_left(w->node);
 	if (pending) {
 		w->res.pending++;
 		w->res.bytes_pending += bytes;
@@ -65,8 +60,12 @@ static enum shrink_lruvec_outcome ask(struct lruvec_walk *w, struct shrink_lruve
 
 	w->ask.bytes = 0;
 	w->taken++;
+	shrink_context.under_list++;
 	r = w->lv->o.evict(w->lv->o.arg, item, &w->ask);
-	return r == SHRINK_LRUVEC_IS_DIRTY ? write_out(w, item) : r;
+	if (r == SHRINK_LRUVEC_IS_DIRTY)
+		r = write_out(w, item);
+	shrink_context.under_list--;
+	return r;
 }
 
 /* It stays: counted by reason. */
@@ -104,7 +103,7 @@ static void inactive_one(struct lruvec_walk *w, struct shrink_lruvec_item *item,
 {
 	w->res.scanned++;
 	shrink_lruvec_take(w->node, item);
-	if (!shrink_fast_test_clear(&item->mark)) {
+	if (!shrink_lruvec_was_used(item)) {
 		shrink_lruvec_ask_one(w, item, kind, SHRINK_INACTIVE);
 	} else if (item->flags & LRUVEC_UNUSED) {
 		item->flags &= (unsigned char)~LRUVEC_UNUSED;
@@ -115,6 +114,25 @@ static void inactive_one(struct lruvec_walk *w, struct shrink_lruvec_item *item,
 	}
 }
 
+/* The oldest of a stale active list: it goes unless it was used just now. */
+static void stale_one(struct lruvec_walk *w, struct shrink_lruvec_item *item, int kind)
+{
+	bool used = shrink_fast_test_clear(&item->mark);
+
+	w->res.scanned++;
+	item->flags &= (unsigned char)~LRUVEC_USED;
+	shrink_lruvec_take(w->node, item);
+	if (used) {
+		w->res.rotated++;
+		shrink_pulse_note(&w->node->pulse[kind], SHRINK_ACTIVE, true,
+				  lruvec_nr(w->node, kind, SHRINK_ACTIVE));
+		shrink_lruvec_put(w->node, item, kind, SHRINK_ACTIVE, false);
+		return;
+	}
+	w->res.stale++;
+	shrink_lruvec_ask_one(w, item, kind, SHRINK_ACTIVE);
+}
+
 void shrink_lruvec_shrink_active(struct lruvec_walk *w, int kind, uint64_t nr)
 {
 	struct lruvec_list *l = lruvec_list(w->node, kind, SHRINK_ACTIVE);
@@ -123,7 +141,7 @@ void shrink_lruvec_shrink_active(struct lruvec_walk *w, int kind, uint64_t nr)
 	nr = shrink_min_u64(nr, lruvec_nr(w->node, kind, SHRINK_ACTIVE));
 	for (uint64_t i = 0; i < nr; i++) {
 		struct shrink_lruvec_item *item = l->head.prev;
-		bool used = shrink_fast_test_clear(&item->mark);
+		bool used = shrink_lruvec_was_used(item);
 
 		shrink_lruvec_take(w->node, item);
 		shrink_lruvec_put(w->node, item, kind, used ? SHRINK_ACTIVE : SHRINK_INACTIVE,
@@ -151,19 +169,48 @@ static bool met(const struct lruvec_walk *w)
 	return w->goal && w->res.freed + w->res.pending >= w->goal;
 }
 
+/* One object: the next to be judged of those that may go, each once. False: there is
+ * none. */
+static bool next_one(struct lruvec_walk *w, int kind, uint64_t left[SHRINK_LISTS])
+{
+	struct lruvec_list *inactive = lruvec_list(w->node, kind, SHRINK_INACTIVE);
+	struct shrink_lruvec_item *stale =
+		left[SHRINK_ACTIVE] ? shrink_lruvec_stale(w->node, kind) : NULL;
+
+	if (stale) {
+		left[SHRINK_ACTIVE]--;
+		stale_one(w, stale, kind);
+		return true;
+	}
+	if (!left[SHRINK_INACTIVE])
+		return false;
+	left[SHRINK_INACTIVE]--;
+	inactive_one(w, inactive->head.prev, kind);
+	return true;
+}
+
+static void chunk(struct lruvec_walk *w, int kind, uint64_t nr)
+{
+	uint64_t gone = w->res.freed + w->res.pending, left[SHRINK_LISTS];
+
+	if (shrink_lruvec_is_low(w->lv, w->node, kind) && !shrink_lruvec_stale(w->node, kind))
+		shrink_lruvec_shrink_active(w, kind, nr);
+	for (int list = 0; list < SHRINK_LISTS; list++)
+		left[list] = lruvec_nr(w->node, kind, list);
+	for (uint64_t i = 0; i < nr && !met(w) && next_one(w, kind, left); i++)
+		;
+	if (w->lv->ws)
+		shrink_lruvec_scout(w->node, kind, w->res.freed + w->res.pending - gone);
+}
+
 uint64_t shrink_lruvec_chunk(struct lruvec_walk *w, int kind, uint64_t nr)
 {
-	struct lruvec_list *l = lruvec_list(w->node, kind, SHRINK_INACTIVE);
-	uint64_t before = w->res.scanned + w->res.active_scanned, n;
+	uint64_t before = w->res.scanned + w->res.active_scanned;
 
-	nr = shrink_min_u64(nr, SHRINK_LRUVEC_CHUNK);
-	pthread_mutex_lock(&w->node->lock);
-	if (shrink_lruvec_is_low(w->lv, w->node, kind))
-		shrink_lruvec_shrink_active(w, kind, nr);
-	n = shrink_min_u64(nr, lruvec_nr(w->node, kind, SHRINK_INACTIVE));
-	for (uint64_t i = 0; i < n && !met(w); i++)
-		inactive_one(w, l->head.prev, kind);
-	pthread_mutex_unlock(&w->node->lock);
+	if (!shrink_lruvec_walk_lock(w))
+		return 0;
+	chunk(w, kind, shrink_min_u64(nr, SHRINK_LRUVEC_CHUNK));
+	shrink_lruvec_unlock(w->node);
 	shrink_lruvec_dispose(w);
 	return w->res.scanned + w->res.active_scanned - before;
 }
@@ -214,6 +261,7 @@ void shrink_lruvec_result_add(struct shrink_lruvec_result *to,
 	to->active_scanned += from->active_scanned;
 	to->rotated += from->rotated;
 	to->deactivated += from->deactivated;
+	to->stale += from->stale;
 	to->throttle |= from->throttle;
 }
 
@@ -229,8 +277,13 @@ void shrink_lruvec_walk_done(struct lruvec_walk *w)
 
 	w->res.throttle = shrink_balance_throttle(&seen);
 	if (w->taken)
-		atomic_store_explicit(&w->node->throttle, w->res.throttle, memory_order_relaxed);
-	pthread_mutex_lock(&w->node->lock);
+		atomic_store_explicit(&w->lv->throttle[w->node->nid], w->res.throttle,
+				      memory_order_relaxed);
+	/* where the group has ended its account is the root's, wherever it went */
+	if (!shrink_lruvec_walk_lock(w)) {
+		w->node = lruvec_at(w->lv, w->lv->groups.root, w->node->nid);
+		pthread_mutex_lock(&w->node->lock);
+	}
 	shrink_lruvec_result_add(&w->node->total, &w->res);
-	pthread_mutex_unlock(&w->node->lock);
+	shrink_lruvec_unlock(w->node);
 }

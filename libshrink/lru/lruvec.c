@@ -7,6 +7,7 @@
 
 #include <libshrink/core/core.h>
 #include <libshrink/lru/lruvec.h>
+#include <libshrink/lru/workingset.h>
 #include <libshrink/os/alloc.h>
 
 #define GHOSTS_SUFFIX "-ghosts"
@@ -28,36 +29,50 @@ static int check(const struct shrink_lruvec_options *o)
 	if (o->swappiness < 0 || o->swappiness > SHRINK_LRUVEC_SWAPPINESS_MAX)
 		return -EINVAL;
 	return o->flags & ~(SHRINK_LRUVEC_NUMA | SHRINK_LRUVEC_DIRECT |
-			    SHRINK_LRUVEC_NO_WORKINGSET) ? -EINVAL : 0;
+			    SHRINK_LRUVEC_NO_WORKINGSET | SHRINK_LRUVEC_MEMCG) ? -EINVAL : 0;
+}
+
+/* All groups', also of those that have ended: they may come again. */
+static struct lruvec_node *node_number(struct shrink_lruvec *lv, unsigned int i)
+{
+	unsigned int nodes = (unsigned int)lv->nr_nodes;
+
+	if (i / nodes >= shrink_lruvec_groups(lv))
+		return NULL;
+	return lruvec_at(lv, shrink_lgroup_at(&lv->groups, i / nodes), (int)(i % nodes));
 }
 
 static void lock_all(struct shrink_lruvec_fork *self)
 {
 	struct shrink_lruvec *lv = shrink_container_of(self, struct shrink_lruvec, fork);
+	struct lruvec_node *node;
 
-	for (int i = 0; i < lv->nr_nodes; i++)
-		pthread_mutex_lock(&lv->nodes[i].lock);
+	pthread_mutex_lock(&lv->groups.life);
+	for (unsigned int i = 0; (node = node_number(lv, i)); i++)
+		pthread_mutex_lock(&node->lock);
 }
 
 static void unlock_all(struct shrink_lruvec_fork *self)
 {
 	struct shrink_lruvec *lv = shrink_container_of(self, struct shrink_lruvec, fork);
+	struct lruvec_node *node;
 
-	for (int i = lv->nr_nodes; i-- > 0;)
-		pthread_mutex_unlock(&lv->nodes[i].lock);
+	for (unsigned int i = 0; (node = node_number(lv, i)); i++)
+		pthread_mutex_unlock(&node->lock);
+	pthread_mutex_unlock(&lv->groups.life);
 }
 
-static int make_nodes(struct shrink_lruvec *lv)
+static int make_groups(struct shrink_lruvec *lv)
 {
-	lv->nodes = shrink_os_alloc((size_t)lv->nr_nodes * sizeof(*lv->nodes));
-	if (!lv->nodes)
-		return -ENOMEM;
-	for (int i = 0; i < lv->nr_nodes; i++) {
-		pthread_mutex_init(&lv->nodes[i].lock, NULL);
-		for (int kind = 0; kind < SHRINK_KINDS; kind++)
-			for (int list = 0; list < SHRINK_LISTS; list++)
-				shrink_lruvec_list_init(lruvec_list(&lv->nodes[i], kind, list));
-	}
+	int r;
+
+	lv->groups.nr_nodes = lv->nr_nodes;
+	lv->groups.payload = (size_t)lv->nr_nodes * sizeof(struct lruvec_node);
+	lv->groups.begin = shrink_lruvec_group_begin;
+	lv->groups.end = shrink_lruvec_group_end;
+	r = shrink_lgroups_init(&lv->groups);
+	if (r < 0)
+		return r;
 	lv->fork.lock = lock_all;
 	lv->fork.unlock = unlock_all;
 	return shrink_lruvec_enlist(SHRINK_LRUVEC_FORK_LRUVEC, &lv->fork);
@@ -65,11 +80,12 @@ static int make_nodes(struct shrink_lruvec *lv)
 
 static int make_workingset(struct shrink_lruvec *lv, const char *name)
 {
-	struct shrink_workingset_options o = {.ghosts = lv->o.ghosts};
+	char its_name[SHRINK_NAME_MAX];
 
 	if (lv->o.flags & SHRINK_LRUVEC_NO_WORKINGSET)
 		return 0;
-	lv->ws = shrink_workingset_create(&o, sizeof(o), "%s" GHOSTS_SUFFIX, name);
+	snprintf(its_name, sizeof(its_name), "%s" GHOSTS_SUFFIX, name);
+	lv->ws = shrink_ws_create(lv->o.ghosts, its_name, &lv->groups);
 	return lv->ws ? 0 : -errno;
 }
 
@@ -81,6 +97,8 @@ static int make_shrinker(struct shrink_lruvec *lv, const char *name)
 		flags |= SHRINKER_NUMA_AWARE;
 	if (lv->o.flags & SHRINK_LRUVEC_DIRECT)
 		flags |= SHRINKER_DIRECT;
+	if (lv->o.flags & SHRINK_LRUVEC_MEMCG)
+		flags |= SHRINKER_MEMCG_AWARE;
 	lv->shrinker = shrinker_alloc(flags, "%s", name);
 	if (!lv->shrinker)
 		return -errno;
@@ -99,7 +117,7 @@ static int set_up(struct shrink_lruvec *lv, const char *name)
 	lv->nr_nodes = lv->o.flags & SHRINK_LRUVEC_NUMA ? shrink_core_nr_nodes() : 1;
 	atomic_store(&lv->swappiness, lv->o.swappiness ? (unsigned int)lv->o.swappiness
 						       : SHRINK_LRUVEC_SWAPPINESS);
-	r = make_nodes(lv);
+	r = make_groups(lv);
 	if (r == 0)
 		r = make_workingset(lv, name);
 	return r < 0 ? r : make_shrinker(lv, name);
@@ -145,9 +163,7 @@ void shrink_lruvec_destroy(struct shrink_lruvec *lv)
 	shrinker_free(lv->shrinker);
 	shrink_lruvec_delist(&lv->fork);
 	shrink_workingset_destroy(lv->ws);
-	for (int i = 0; lv->nodes && i < lv->nr_nodes; i++)
-		pthread_mutex_destroy(&lv->nodes[i].lock);
-	shrink_os_free(lv->nodes);
+	shrink_lgroups_destroy(&lv->groups);
 	shrink_os_free(lv);
 }
 
@@ -186,16 +202,38 @@ static void add_node(struct lruvec_node *node, struct shrink_lruvec_stats *stats
 	pthread_mutex_unlock(&node->lock);
 }
 
+int shrink_lruvec_stats_memcg(struct shrink_lruvec *lv, struct shrink_memcg *memcg, int nid,
+			      struct shrink_lruvec_stats *ret_stats, size_t size)
+{
+	struct shrink_lruvec_stats stats = {0};
+	struct lruvec_node *node;
+
+	if (!lv || !ret_stats || !size || nid < SHRINK_NUMA_NO_NODE || nid >= lv->nr_nodes)
+		return -EINVAL;
+	for (int i = 0; i < lv->nr_nodes; i++) {
+		if (nid != SHRINK_NUMA_NO_NODE && nid != i)
+			continue;
+		node = shrink_lruvec_own(lv, memcg, i);
+		if (!node)
+			return -ESTALE;
+		add_node(node, &stats);
+	}
+	memset(ret_stats, 0, size);
+	memcpy(ret_stats, &stats, size < sizeof(stats) ? size : sizeof(stats));
+	return 0;
+}
+
 int shrink_lruvec_stats(struct shrink_lruvec *lv, int nid, struct shrink_lruvec_stats *ret_stats,
 			size_t size)
 {
 	struct shrink_lruvec_stats stats = {0};
+	struct lruvec_node *node;
 
 	if (!lv || !ret_stats || !size || nid < SHRINK_NUMA_NO_NODE || nid >= lv->nr_nodes)
 		return -EINVAL;
-	for (int i = 0; i < lv->nr_nodes; i++)
-		if (nid == SHRINK_NUMA_NO_NODE || nid == i)
-			add_node(&lv->nodes[i], &stats);
+	for (unsigned int i = 0; (node = node_number(lv, i)); i++)
+		if (nid == SHRINK_NUMA_NO_NODE || nid == node->nid)
+			add_node(node, &stats);
 	memset(ret_stats, 0, size);
 	memcpy(ret_stats, &stats, size < sizeof(stats) ? size : sizeof(stats));
 	return 0;

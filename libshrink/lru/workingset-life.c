@@ -94,6 +94,8 @@ static void lock_all(struct shrink_lruvec_fork *self)
 {
 	struct shrink_workingset *ws = shrink_container_of(self, struct shrink_workingset, fork);
 
+	if (ws->groups == &ws->own)
+		pthread_mutex_lock(&ws->own.life);
 	for (unsigned int i = 0; i < ws->nr_parts; i++)
 		pthread_mutex_lock(&ws->parts[i].lock);
 }
@@ -104,6 +106,8 @@ static void unlock_all(struct shrink_lruvec_fork *self)
 
 	for (unsigned int i = ws->nr_parts; i-- > 0;)
 		pthread_mutex_unlock(&ws->parts[i].lock);
+	if (ws->groups == &ws->own)
+		pthread_mutex_unlock(&ws->own.life);
 }
 
 static unsigned int choose_parts(unsigned long ghosts)
@@ -152,7 +156,17 @@ static int make_rings(struct shrink_workingset *ws, uint32_t slots)
 	return 0;
 }
 
-static int set_up(struct shrink_workingset *ws, unsigned long ghosts, const char *name)
+static int find_clocks(struct shrink_workingset *ws, struct shrink_lgroups *groups)
+{
+	ws->groups = groups ? groups : &ws->own;
+	if (groups)
+		return 0;
+	ws->own.nr_nodes = shrink_core_nr_nodes();
+	return shrink_lgroups_init(&ws->own);
+}
+
+static int set_up(struct shrink_workingset *ws, unsigned long ghosts, const char *name,
+		  struct shrink_lgroups *groups)
 {
 	uint32_t per_page = page_slots();
 	uint64_t slots;
@@ -164,6 +178,8 @@ static int set_up(struct shrink_workingset *ws, unsigned long ghosts, const char
 	slots = (slots + per_page - 1) / per_page * per_page;
 	atomic_store(&ws->room, UINT64_MAX);
 	r = make_rings(ws, (uint32_t)slots);
+	if (!r)
+		r = find_clocks(ws, groups);
 	if (r < 0)
 		return r;
 	ws->fork.lock = lock_all;
@@ -182,15 +198,31 @@ static int set_up(struct shrink_workingset *ws, unsigned long ghosts, const char
 	return shrinker_register(ws->shrinker);
 }
 
+struct shrink_workingset *shrink_ws_create(unsigned long ghosts, const char *name,
+					   struct shrink_lgroups *groups)
+{
+	struct shrink_workingset *ws = NULL;
+	int r = *name && ghosts <= GHOSTS_MAX ? 0 : -EINVAL;
+
+	if (!r) {
+		ws = shrink_os_alloc(sizeof(*ws));
+		r = ws ? set_up(ws, ghosts, name, groups) : -ENOMEM;
+	}
+	if (r < 0) {
+		shrink_workingset_destroy(ws);
+		errno = -r;
+		return NULL;
+	}
+	return ws;
+}
+
 struct shrink_workingset *
 shrink_workingset_create(const struct shrink_workingset_options *options, size_t size,
 			 const char *fmt, ...)
 {
 	struct shrink_workingset_options o = {0};
-	struct shrink_workingset *ws = NULL;
 	char name[SHRINK_NAME_MAX] = "";
 	va_list args;
-	int r;
 
 	if (options)
 		memcpy(&o, options, size < sizeof(o) ? size : sizeof(o));
@@ -199,17 +231,7 @@ shrink_workingset_create(const struct shrink_workingset_options *options, size_t
 		vsnprintf(name, sizeof(name), fmt, args);
 		va_end(args);
 	}
-	r = *name && o.ghosts <= GHOSTS_MAX ? 0 : -EINVAL;
-	if (!r) {
-		ws = shrink_os_alloc(sizeof(*ws));
-		r = ws ? set_up(ws, o.ghosts, name) : -ENOMEM;
-	}
-	if (r < 0) {
-		shrink_workingset_destroy(ws);
-		errno = -r;
-		return NULL;
-	}
-	return ws;
+	return shrink_ws_create(o.ghosts, name, NULL);
 }
 
 void shrink_workingset_destroy(struct shrink_workingset *ws)
@@ -223,6 +245,7 @@ void shrink_workingset_destroy(struct shrink_workingset *ws)
 	shrink_os_free(ws->parts);
 	shrink_os_free(ws->index);
 	shrink_os_map_unreserve(ws->map, ws->map_size);
+	shrink_lgroups_destroy(&ws->own);
 	shrink_os_free(ws);
 }
 

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libshrink/core/memcg.h>
-#include <libshrink/lru/distance.h>
 #include <libshrink/lru/workingset.h>
+#include <libshrink/os/numa.h>
 
 static void tick(_Atomic uint64_t *counter)
 {
@@ -33,38 +32,35 @@ static struct shrink_ws_part *part_of(struct shrink_workingset *ws, uint64_t has
 	return &ws->parts[hash & (ws->nr_parts - 1)];
 }
 
-static uint64_t make_shadow(struct shrink_workingset *ws, unsigned int nid, unsigned int group,
+static uint64_t make_shadow(struct shrink_workingset *ws, int nid, struct shrink_lgroup *g,
 			    unsigned int flags)
 {
 	struct shrink_shadow s = {
-		.clock = atomic_fetch_add_explicit(&ws->clocks[nid].now, 1, memory_order_relaxed),
-		.group = group,
-		.nid = nid,
+		/* E is the reading after this eviction, so that the distance counts others */
+		.clock = shrink_lgroup_tick(g, nid, 1),
+		.group = g->index,
+		.nid = (unsigned int)nid,
 		.active = flags & SHRINK_GHOST_ACTIVE,
 		.aged = flags & SHRINK_GHOST_AGED,
 	};
 
-	/* E is the reading after this eviction, so that the distance counts others */
-	s.clock++;
 	tick(&ws->evictions);
 	return shrink_shadow_pack(&s);
 }
 
-static bool good(const struct shrink_workingset *ws, int nid)
+/* The clock of a node, or -EINVAL. */
+static int slot(const struct shrink_workingset *ws, int nid)
 {
-	return ws && nid >= 0 && nid < SHRINK_NODES_MAX;
+	if (!ws || nid < 0 || nid >= SHRINK_NODES_MAX)
+		return -EINVAL;
+	return nid < ws->groups->nr_nodes ? nid : 0;
 }
 
-static unsigned int group_of(const struct shrink_memcg *memcg)
-{
-	return memcg ? (unsigned int)memcg->id : 0;
-}
-
-uint64_t shrink_ws_evict(struct shrink_workingset *ws, uint64_t hash, unsigned int nid,
-			 unsigned int group, unsigned int flags)
+uint64_t shrink_ws_evict(struct shrink_workingset *ws, uint64_t hash, int nid,
+			 struct shrink_lgroup *g, unsigned int flags)
 {
 	struct shrink_ws_part *part = part_of(ws, hash);
-	uint64_t shadow = make_shadow(ws, nid, group, flags);
+	uint64_t shadow = make_shadow(ws, nid, g, flags);
 
 	pthread_mutex_lock(&part->lock);
 	shrink_ghosts_push(&part->ghosts, hash, shadow);
@@ -75,21 +71,30 @@ uint64_t shrink_ws_evict(struct shrink_workingset *ws, uint64_t hash, unsigned i
 uint64_t shrink_workingset_evict(struct shrink_workingset *ws, uint64_t hash, int nid,
 				 struct shrink_memcg *memcg, unsigned int flags)
 {
-	if (!good(ws, nid) || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
+	int n = slot(ws, nid);
+
+	if (n < 0 || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
 		return 0;
-	return shrink_ws_evict(ws, hash, (unsigned int)nid, group_of(memcg), flags);
+	return shrink_ws_evict(ws, hash, n, shrink_lgroup_find(ws->groups, memcg), flags);
 }
 
 uint64_t shrink_workingset_shadow(struct shrink_workingset *ws, int nid,
 				  struct shrink_memcg *memcg, unsigned int flags)
 {
-	if (!good(ws, nid) || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
+	int n = slot(ws, nid);
+
+	if (n < 0 || flags & ~(SHRINK_GHOST_ACTIVE | SHRINK_GHOST_AGED))
 		return 0;
-	return make_shadow(ws, (unsigned int)nid, group_of(memcg), flags);
+	return make_shadow(ws, n, shrink_lgroup_find(ws->groups, memcg), flags);
 }
 
-/* What the table's shrinker goes by: the largest room told of late. */
-static void note_room(struct shrink_workingset *ws, uint64_t room)
+int shrink_workingset_prepare(struct shrink_workingset *ws, struct shrink_memcg *memcg)
+{
+	return ws ? shrink_lgroup_prepare(ws->groups, memcg) : -EINVAL;
+}
+
+/* The largest told of late. */
+void shrink_ws_note_room(struct shrink_workingset *ws, uint64_t room)
 {
 	uint64_t old = atomic_load_explicit(&ws->room, memory_order_relaxed), new = room;
 
@@ -99,42 +104,25 @@ static void note_room(struct shrink_workingset *ws, uint64_t room)
 		atomic_store_explicit(&ws->room, new, memory_order_relaxed);
 }
 
-static unsigned int judge(struct shrink_workingset *ws, uint64_t shadow, uint64_t room)
+static bool read_shadow(struct shrink_workingset *ws, uint64_t shadow, struct shrink_ws_seen *ret)
 {
-	unsigned int says = SHRINK_REFAULT_FOUND;
-	struct shrink_shadow s;
-	uint32_t now;
-
-	if (!shrink_shadow_unpack(shadow, &s))
-		return 0;
-	now = atomic_load_explicit(&ws->clocks[s.nid].now, memory_order_relaxed);
-	tick(&ws->refaults);
-	if (s.active) {
-		says |= SHRINK_REFAULT_RESTORE;
-		tick(&ws->restores);
-	}
-	if (s.aged) {
-		says |= SHRINK_REFAULT_AGED;
-		tick(&ws->aged);
-	}
-	if (shrink_distance(now, s.clock) <= room) {
-		says |= SHRINK_REFAULT_ACTIVATE;
-		tick(&ws->activations);
-		shrink_workingset_promoted(ws, (int)s.nid, 1);
-	}
-	return says;
+	if (!shrink_shadow_unpack(shadow, &ret->shadow))
+		return false;
+	/* a shadow that was not made here may say anything */
+	if ((int)ret->shadow.nid >= ws->groups->nr_nodes)
+		ret->shadow.nid = 0;
+	ret->group = NULL;
+	shrink_lgroup_distance(ws->groups, ret->shadow.group, (int)ret->shadow.nid,
+			       ret->shadow.clock, &ret->distance, &ret->group);
+	return true;
 }
 
-unsigned int shrink_workingset_refault(struct shrink_workingset *ws, uint64_t hash, uint64_t room)
+bool shrink_ws_take(struct shrink_workingset *ws, uint64_t hash, struct shrink_ws_seen *ret)
 {
-	struct shrink_ws_part *part;
+	struct shrink_ws_part *part = part_of(ws, hash);
 	uint64_t shadow;
 	uint32_t ready;
 
-	if (!ws)
-		return 0;
-	note_room(ws, room);
-	part = part_of(ws, hash);
 	pthread_mutex_lock(&part->lock);
 	shadow = shrink_ghosts_take(&part->ghosts, hash);
 	ready = part->ghosts.ready;
@@ -145,16 +133,54 @@ unsigned int shrink_workingset_refault(struct shrink_workingset *ws, uint64_t ha
 	pthread_mutex_unlock(&part->lock);
 	if (ready)
 		atomic_fetch_add_explicit(&ws->ready, ready, memory_order_relaxed);
-	return judge(ws, shadow, room);
+	return read_shadow(ws, shadow, ret);
+}
+
+unsigned int shrink_ws_judge(struct shrink_workingset *ws, const struct shrink_ws_seen *seen,
+			     uint64_t room, struct shrink_lgroup *to, int nid)
+{
+	unsigned int says = SHRINK_REFAULT_FOUND;
+
+	tick(&ws->refaults);
+	if (seen->shadow.active) {
+		says |= SHRINK_REFAULT_RESTORE;
+		tick(&ws->restores);
+	}
+	if (seen->shadow.aged) {
+		says |= SHRINK_REFAULT_AGED;
+		tick(&ws->aged);
+	}
+	if (seen->group && seen->distance <= room) {
+		says |= SHRINK_REFAULT_ACTIVATE;
+		tick(&ws->activations);
+		shrink_lgroup_tick(to, nid, 1);
+	}
+	return says;
+}
+
+unsigned int shrink_workingset_refault(struct shrink_workingset *ws, uint64_t hash, uint64_t room)
+{
+	struct shrink_ws_seen seen;
+
+	if (!ws)
+		return 0;
+	shrink_ws_note_room(ws, room);
+	if (!shrink_ws_take(ws, hash, &seen))
+		return 0;
+	return shrink_ws_judge(ws, &seen, room, seen.group, (int)seen.shadow.nid);
 }
 
 unsigned int shrink_workingset_refault_shadow(struct shrink_workingset *ws, uint64_t shadow,
 					      uint64_t room)
 {
+	struct shrink_ws_seen seen;
+
 	if (!ws)
 		return 0;
-	note_room(ws, room);
-	return judge(ws, shadow, room);
+	shrink_ws_note_room(ws, room);
+	if (!read_shadow(ws, shadow, &seen))
+		return 0;
+	return shrink_ws_judge(ws, &seen, room, seen.group, (int)seen.shadow.nid);
 }
 
 int shrink_workingset_forget(struct shrink_workingset *ws, uint64_t hash)
@@ -171,10 +197,13 @@ int shrink_workingset_forget(struct shrink_workingset *ws, uint64_t hash)
 	return shadow != 0;
 }
 
-void shrink_workingset_promoted(struct shrink_workingset *ws, int nid, unsigned long nr)
+void shrink_workingset_promoted(struct shrink_workingset *ws, int nid, struct shrink_memcg *memcg,
+				unsigned long nr)
 {
-	if (good(ws, nid))
-		atomic_fetch_add_explicit(&ws->clocks[nid].now, (uint32_t)nr, memory_order_relaxed);
+	int n = slot(ws, nid);
+
+	if (n >= 0)
+		shrink_lgroup_tick(shrink_lgroup_find(ws->groups, memcg), n, (uint32_t)nr);
 }
 
 /* Two threads may lose each other's step of the average, never the sum. */
