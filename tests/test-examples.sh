@@ -29,6 +29,18 @@ run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
 run tenants '^pressed: small [0-9]+ KiB, gold 2800 KiB, guest [1-9][0-9]* KiB$'
 run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
 
+# with jemalloc where it can be had; without it says what is missing
+run arena '^no jemalloc 5 here: '
+if LD_PRELOAD=libjemalloc.so.2 true 2>&1 | grep -q ERROR; then
+	skip "arena with jemalloc" "libjemalloc.so.2 is not installed"
+else
+	LD_PRELOAD=libjemalloc.so.2
+	export LD_PRELOAD
+	run arena '^of the  75 % coldest: +([89][0-9]|1[01][0-9]) % of what was evicted came back$'
+	unset LD_PRELOAD
+fi
+short arena.c
+
 # Loops of other libraries, where these are installed.
 for loop in libevent libuv glib sd-event; do
 	if [ -x "$top_builddir/examples/loop-$loop" ]; then

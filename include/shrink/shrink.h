@@ -9,6 +9,7 @@
 #include <shrink/reclaim.h>
 #include <shrink/owner.h>
 #include <shrink/fast.h>
+#include <shrink/arena.h>
 #include <shrink/pool.h>
 #include <shrink/region.h>
 #include <shrink/workingset.h>

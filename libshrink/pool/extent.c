@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libshrink/core/growth.h>
 #include <libshrink/os/map.h>
 #include <libshrink/pool/slab.h>
 
@@ -90,6 +91,7 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int 
 	struct pool_slab *slab = NULL;
 	size_t offset;
 
+	shrink_growth(bytes);
 	pthread_mutex_lock(&pool->extent_lock);
 	if (within_max(pool, bytes))
 		extent = extent_for(pool, stride, bytes);

@@ -5,6 +5,7 @@
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/core/core.h>
+#include <libshrink/core/growth.h>
 #include <libshrink/reclaim/level.h>
 
 /* On a line of its own: every hit of every cache may read it. */
@@ -101,6 +102,7 @@ void shrink_level_publish(uint64_t now, enum shrink_level level, const struct sh
 		if (atomic_load_explicit(&hold_until, memory_order_relaxed))
 			set_may_grow(0);
 	}
+	shrink_growth_publish(h->known ? shrink_sub_u64(h->free, h->wmark.low) : UINT64_MAX);
 	room = h->known ? shrink_sub_u64(h->free, h->wmark.high) : UINT64_MAX;
 	room = shrink_min_u64(room, ramp(now, h));
 	atomic_store_explicit(&page.room, room, memory_order_relaxed);
@@ -121,6 +123,7 @@ uint64_t shrink_level_holdoffs(void)
 
 void shrink_level_reset(void)
 {
+	shrink_growth_publish(UINT64_MAX);
 	atomic_store_explicit(&hold_until, 0, memory_order_relaxed);
 	atomic_store_explicit(&page.room, UINT64_MAX, memory_order_relaxed);
 	regrow_since = 0;

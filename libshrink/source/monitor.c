@@ -8,6 +8,7 @@
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
+#include <libshrink/core/growth.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/thread.h>
@@ -59,6 +60,7 @@ int shrink_monitor_open(void)
 	shrink_os_epoll_add(epoll_fd, r, EPOLLIN, WAKE_DATA);
 	shrink_gauges_reset();
 	shrink_sources_open(epoll_fd);
+	shrink_growth_on_crossing(shrink_monitor_wake);
 	opened = true;
 	return shrink_sources_nr_live();
 }
@@ -67,6 +69,7 @@ void shrink_monitor_close(void)
 {
 	if (!opened)
 		return;
+	shrink_growth_on_crossing(NULL);
 	shrink_sources_close();
 	shrink_gauges_reset();
 	shrink_os_close(atomic_exchange(&wake_fd, -1));
