@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <shrink/shrink.h>
 
@@ -21,9 +22,13 @@
 #include "examples/kvcached/lists.h"
 #include "examples/kvcached/victim.h"
 
-#define RECLAIM_USEC 100000	       /* the longest a store waits for memory */
-#define TRIES	     16		       /* victims for one new item */
-#define RESERVE_EACH ((size_t)1 << 39) /* addresses, no memory: all must fit 47 bits */
+#define RECLAIM_USEC 100000 /* the longest a store waits for memory */
+#define TRIES	     16	    /* victims for one new item */
+/* Addresses for each of several tenants, no memory: all must fit 47 bits together, and
+ * whatever limit there is on addresses. */
+#define RESERVE_FACTOR 8 /* times the machine's memory */
+#define RESERVE_MAX    ((size_t)1 << 39)
+#define RESERVE_MIN    ((size_t)1 << 28)
 
 static uint64_t nr_direct;
 
@@ -91,6 +96,25 @@ static enum shrink_evict evict(void *arg, void *object, size_t size)
 	return answer;
 }
 
+static int open_pool(struct tenant *t, const struct shrink_pool_options *options, const char *name)
+{
+	t->pool = shrink_pool_create(options, sizeof(*options), "%s", name);
+	return t->pool ? 0 : -errno;
+}
+
+static int open_one_of_many(struct tenant *t, struct shrink_pool_options *options)
+{
+	size_t ram = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+	int r;
+
+	options->reserve = ram < RESERVE_MAX / RESERVE_FACTOR ? ram * RESERVE_FACTOR : RESERVE_MAX;
+	do {
+		r = open_pool(t, options, t->name);
+		options->reserve /= 2;
+	} while (r == -ENOMEM && options->reserve >= RESERVE_MIN);
+	return r;
+}
+
 int room_open(struct tenant *t, size_t ceiling)
 {
 	struct shrink_pool_options options;
@@ -102,12 +126,10 @@ int room_open(struct tenant *t, size_t ceiling)
 	options.max_bytes = ceiling;
 	options.nid = SHRINK_NUMA_NO_NODE;
 	options.memcg = t->memcg;
-	options.reserve = t->memcg ? RESERVE_EACH : 0;
 	/* libshrink: an item comes from somewhere expensive; a remembered miss
 	 * (negative.c) costs nothing. Seeks say so, and reclaim presses less. */
 	options.seeks = 2 * SHRINK_DEFAULT_SEEKS;
-	t->pool = shrink_pool_create(&options, sizeof(options), "%s", t->memcg ? t->name : "items");
-	return t->pool ? 0 : -errno;
+	return t->memcg ? open_one_of_many(t, &options) : open_pool(t, &options, "items");
 }
 
 void room_close(struct tenant *t)

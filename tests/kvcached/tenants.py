@@ -111,8 +111,11 @@ def test_errors():
         got = ask(port, b"tenant t%d new" % i)
         if got != "OK":
             break
-    tap.ok(got == "SERVER_ERROR too many tenants" and i == 62 and "OK" == ask(port, b"tenant t61 max 1m"),
-           "64 tenants with the default one, and then no more", f"{i}: {got}")
+    if server.shadowed():
+        tap.skip("64 tenants", "a sanitizer's build has no addresses for so many pools")
+    else:
+        tap.ok(got == "SERVER_ERROR too many tenants" and i == 62 and "OK" == ask(port, b"tenant t61 max 1m"),
+               "64 tenants with the default one, and then no more", f"{i}: {got}")
     server.stop()
     server = Kvcached()
     tap.ok(ask(server.port, b"tenant acme new").startswith("CLIENT_ERROR no tenants here"), "no tenants where none were asked for")
