@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <shrink/shrink.h>
+#include <libshrink/builtin/arena.h>
+#include <libshrink/core/growth.h>
 
 #include "tests/harness.h"
 
@@ -245,7 +247,39 @@ static void test_node(void)
 	shrink_arena_destroy(arena);
 }
 
+static struct shrink_arena *growing;
+static int woken;
+static uint64_t grown_when_woken;
+
+static void wake(void)
+{
+	woken++;
+	grown_when_woken = growing->grown;
+}
+
 static struct shrink_arena *shared;
+
+/* Said before the memory is there, let alone touched; and only where it crosses. */
+static void test_growth(void)
+{
+	uint64_t before;
+
+	NEED_JEMALLOC();
+	growing = shrink_arena_create(NULL, 0);
+	CU_ASSERT_FATAL(growing != NULL);
+	shrink_growth_on_crossing(wake);
+	shrink_growth_publish(64 * MIB);
+	CU_ASSERT(shrink_arena_alloc(growing, 16 * MIB) != NULL);
+	ASSERT_INT(woken, 0);
+	before = growing->grown;
+	CU_ASSERT(before >= 16 * MIB);
+	CU_ASSERT(shrink_arena_alloc(growing, 64 * MIB) != NULL);
+	ASSERT_INT(woken, 1);
+	ASSERT_INT(grown_when_woken, before);
+	CU_ASSERT(growing->grown >= before + 64 * MIB);
+	shrink_growth_on_crossing(NULL);
+	shrink_arena_destroy(growing);
+}
 
 static void *churn(void *arg)
 {
@@ -315,6 +349,7 @@ int main(int argc, char **argv)
 		{"whole slabs first, and together", test_whole_slabs},
 		{"objects are the group's", test_group},
 		{"bound to a node", test_node},
+		{"growth is announced before it is there", test_growth},
 		{"many threads", test_threads},
 		{NULL, NULL},
 	};
