@@ -35,6 +35,27 @@ int shrink_sim_set(const struct shrink_sim_state *state, size_t size);
 /** Takes @bytes off usage and rss: what a scan's free() would have done. */
 void shrink_sim_freed(uint64_t bytes);
 
+/** One memory node of the simulated system. */
+struct shrink_sim_node {
+	uint64_t managed;   /**< bytes the node has; 0 = no such node */
+	uint64_t available; /**< bytes that could be had there */
+	uint64_t min;       /**< its min watermark; low and high follow by the kernel's
+			     *   formula */
+};
+
+/**
+ * shrink_sim_set_node() - the state of memory node @nid
+ *
+ * Nodes are served where two or more are set before shrink_start(), and
+ * the tunable nodes is as many. What is set before a simulated start is kept by it.
+ *
+ * Return: 0; -EINVAL: no such node, NULL or size 0.
+ */
+int shrink_sim_set_node(int nid, const struct shrink_sim_node *node, size_t size);
+
+/** shrink_sim_freed(), and @bytes more are available on node @nid. */
+void shrink_sim_node_freed(int nid, uint64_t bytes);
+
 /**
  * shrink_sim_step() - let @nsec of virtual time pass and answer what is due
  *

@@ -37,6 +37,8 @@ struct shrink_stats {
 	uint64_t worst_slope;      /**< steepest growth seen, bytes/s */
 	uint32_t level;            /**< enum shrink_level */
 	uint32_t running;          /**< 1 between start and stop */
+	uint64_t node_rounds;      /**< of the workers of memory nodes */
+	uint64_t parked_nodes;     /**< nodes whose caches have given nothing for long, now */
 };
 
 /**

@@ -25,6 +25,7 @@
 #include <libshrink/os/fd.h>
 #include <libshrink/os/timer.h>
 #include <libshrink/reclaim/engine.h>
+#include <libshrink/reclaim/nodes.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/monitor.h>
 
@@ -60,12 +61,13 @@ static bool run_round(uint64_t *freed)
 
 static long dispatch(void)
 {
-	uint64_t freed = 0, next = shrink_monitor_turn_polled();
+	uint64_t freed = 0, next = shrink_monitor_turn_polled(), nodes = UINT64_MAX;
 	bool more = true;
 
 	for (int i = 0; more && i < TURNS_MAX; i++) {
 		shrink_engine_run_chore();
 		more = run_round(&freed);
+		freed += shrink_nodes_turn(&nodes);
 		freed += shrink_age_turn(NULL, budget_is_over);
 		if (budget_is_over())
 			break;
@@ -73,7 +75,8 @@ static long dispatch(void)
 			next = shrink_monitor_turn();
 	}
 	if (atomic_load(&looping))
-		shrink_os_timer_set(timer_fd, shrink_min_u64(next, shrink_age_next()));
+		shrink_os_timer_set(timer_fd, shrink_min_u64(shrink_min_u64(next, nodes),
+							     shrink_age_next()));
 	shrink_registry_drain(false);
 	return (long)shrink_min_u64(freed, INT64_MAX);
 }

@@ -9,6 +9,7 @@
 #include <libshrink/lru/age.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/reclaim/engine.h>
+#include <libshrink/reclaim/nodes.h>
 #include <libshrink/source/monitor.h>
 
 /* Turns at one moment: a round ends, the monitor looks, posts the next. More than
@@ -17,10 +18,11 @@
 
 static uint64_t settle(uint64_t *next)
 {
-	uint64_t freed = 0;
+	uint64_t freed = 0, wake;
 
 	for (int i = 0; i < TURNS_MAX; i++) {
-		*next = shrink_monitor_turn();
+		freed += shrink_nodes_turn(&wake);
+		*next = shrink_min_u64(shrink_monitor_turn(), wake);
 		freed += shrink_age_turn(NULL, NULL);
 		*next = shrink_min_u64(*next, shrink_age_next());
 		shrink_engine_run_chore();

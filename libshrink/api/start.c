@@ -23,6 +23,7 @@
 #include <libshrink/reclaim/cow.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/level.h>
+#include <libshrink/reclaim/nodes.h>
 #include <libshrink/reclaim/record.h>
 #include <libshrink/reclaim/release.h>
 #include <libshrink/source/judge.h>
@@ -77,6 +78,8 @@ static const struct shrink_fork_hooks monitor_hooks = {
 static const struct shrink_fork_hooks record_hooks = {
 	shrink_record_fork_prepare, shrink_record_fork_done, shrink_record_fork_done};
 
+static const struct shrink_fork_hooks nodes_hooks = {
+	shrink_nodes_fork_prepare, shrink_nodes_fork_parent, shrink_nodes_fork_child};
 static const struct shrink_fork_hooks level_hooks = {
 	shrink_level_fork_prepare, shrink_level_fork_parent, shrink_level_fork_child};
 
@@ -88,6 +91,7 @@ static int arm_fork(void)
 	r |= shrink_fork_register(SHRINK_FORK_ENGINE, &engine_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_MONITOR, &monitor_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_RECORD, &record_hooks);
+	r |= shrink_fork_register(SHRINK_FORK_NODES, &nodes_hooks);
 	r |= shrink_fork_register(SHRINK_FORK_LEVEL, &level_hooks);
 	return r ? -ENOMEM : 0;
 }
@@ -133,6 +137,7 @@ static int prepare(bool strict)
 		rss_fd = shrink_os_rss_open();
 	shrink_cow_prepare();
 	shrink_round_set_rss(shrink_simulated() ? shrink_simulated_rss : real_rss);
+	shrink_nodes_open(shrink_simulated() ? shrink_simulated_node : NULL);
 	live = shrink_monitor_open();
 	if (live < 0)
 		return live;
@@ -158,9 +163,12 @@ static int start_threads(void)
 	if (r < 0)
 		return r;
 	shrink_gate_open();
-	r = shrink_monitor_start();
+	r = shrink_nodes_start();
+	if (!r)
+		r = shrink_monitor_start();
 	if (r < 0) {
 		shrink_gate_close(0);
+		shrink_nodes_stop(SHRINK_TUN(stop_wait) * 1000);
 		shrink_engine_stop(SHRINK_TUN(stop_wait) * 1000);
 	}
 	return r;
@@ -192,7 +200,7 @@ static int start(unsigned int flags)
 
 	if (running)
 		return -EALREADY;
-	if (shrink_engine_hangs() || shrink_loop_hangs())
+	if (shrink_engine_hangs() || shrink_nodes_hang() || shrink_loop_hangs())
 		return -EBUSY;
 	if (left_open)
 		shrink_monitor_close();
@@ -249,6 +257,10 @@ static int stop(void)
 		r = shrink_loop_stop(usec);
 	else if (!simulated)
 		r = shrink_engine_stop(usec);
+	if (shrink_nodes_stop(usec) < 0)
+		r = -ETIMEDOUT;
+	if (!r)
+		shrink_nodes_close();
 	left_open = in_loop && r < 0;
 	if (!left_open)
 		shrink_monitor_close();

@@ -10,6 +10,7 @@
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
+#include <libshrink/reclaim/nodes.h>
 #include <libshrink/reclaim/release.h>
 #include <libshrink/source/monitor.h>
 #include <libshrink/source/sources.h>
@@ -33,6 +34,7 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 	struct shrink_release_stats release = shrink_release_stats();
 	struct shrink_engine_stats engine = shrink_engine_stats();
 	struct shrink_round_stats round = shrink_round_stats();
+	struct shrink_nodes_stats nodes = shrink_nodes_stats();
 	struct shrink_stats st = {
 		.events = monitor.events,
 		.samples = monitor.samples,
@@ -58,6 +60,8 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 		.worst_slope = shrink_gauges_worst_slope(),
 		.level = (uint32_t)shrink_level(),
 		.running = shrink_gate_is_open(),
+		.node_rounds = nodes.rounds,
+		.parked_nodes = nodes.parked,
 	};
 
 	if (!ret_stats || !size)

@@ -14,6 +14,7 @@ enum shrink_fork_order {
 	SHRINK_FORK_GATE,     /* waits for running callbacks, bounded */
 	SHRINK_FORK_MONITOR,
 	SHRINK_FORK_ENGINE,
+	SHRINK_FORK_NODES,    /* workers of memory nodes */
 	SHRINK_FORK_RECORD,
 	SHRINK_FORK_LEVEL,    /* who is told of levels */
 	SHRINK_FORK_POOL,

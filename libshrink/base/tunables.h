@@ -27,6 +27,8 @@
 		   "all")                                                                          \
 	SHRINK_NUM(nodes, "", 0, 0, 64, START,                                                     \
 		   "number of memory nodes to assume; 0 = ask the system")                         \
+	SHRINK_WORD(node_workers, "off|auto", 1, START,                                            \
+		    "auto: a worker for each memory node where there are two or more")             \
 	SHRINK_NUM(priority, "", 12, 0, 12, NOW,                                                   \
 		   "priority a pass starts at where only stall is known, not bytes")               \
 	SHRINK_NUM(low_percent, "percent", 2, 0, 50, NOW,                                          \

@@ -219,6 +219,7 @@ struct shrink_pass {
 	uint64_t id;                     /* this pass; owners take one each */
 	bool planning;                   /* counts only, to see what it would yield */
 	bool raw;                        /* shrink_slab() itself: scans are not timed */
+	bool aware_only;                 /* for one node: shrinkers that know nodes */
 	bool ask_all;                    /* also those that gave nothing lately */
 	bool left_out;                   /* some of these were not asked */
 	/* byte goal: 0 = none, arithmetic untouched */

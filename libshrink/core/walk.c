@@ -16,6 +16,7 @@ static bool callable(struct shrink_pass *pass, struct shrinker_impl *s)
 {
 	return atomic_load_explicit(&s->enabled, memory_order_relaxed) &&
 	       !atomic_load_explicit(&s->stuck, memory_order_relaxed) &&
+	       (!pass->aware_only || s->pub.flags & SHRINKER_NUMA_AWARE) &&
 	       !shrink_idle_skips(pass, s);
 }
 

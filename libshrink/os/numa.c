@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include "config.h"
 
+#include <errno.h>
+
 #ifdef HAVE_NUMA
 #include <numa.h>
 #endif
@@ -27,4 +29,16 @@ int shrink_os_numa_nodes(void)
 	if (nodes < 1)
 		return 1;
 	return nodes > SHRINK_NODES_MAX ? SHRINK_NODES_MAX : nodes;
+}
+
+int shrink_os_numa_run_on(int nid)
+{
+#ifdef HAVE_NUMA
+	if (numa_available() < 0 || nid > numa_max_node())
+		return -EINVAL;
+	return numa_run_on_node(nid) < 0 ? -errno : 0;
+#else
+	(void)nid;
+	return -ENOSYS;
+#endif
 }

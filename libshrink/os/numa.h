@@ -9,4 +9,8 @@
  * `nodes` overrides. Asked once by the registry; allocates. */
 int shrink_os_numa_nodes(void);
 
+/* The calling thread runs on the processors of that node: 0, or why it runs where it
+ * did (-EINVAL: none there, or a cpuset has none of them; -ENOSYS: no libnuma). */
+int shrink_os_numa_run_on(int nid);
+
 #endif /* SHRINK_OS_NUMA_H */

@@ -90,6 +90,14 @@ static uint64_t unreturned(const struct round *r, uint64_t usage)
 			      shrink_sub_u64(fell, r->pass.self_bytes - r->self_mark));
 }
 
+static void read_gauges(const struct round *r, bool exact, struct shrink_headroom *h)
+{
+	if (r->goal->need)
+		h->need = r->goal->need(r->goal, &h->usage);
+	else
+		shrink_gauges_read(exact, h);
+}
+
 /* What is still missing, now, less what comes without asking again. */
 static uint64_t missing(const struct round *r, bool exact)
 {
@@ -99,7 +107,7 @@ static uint64_t missing(const struct round *r, bool exact)
 
 	if (!r->goal->gauged)
 		return left;
-	shrink_gauges_read(exact, &h);
+	read_gauges(r, exact, &h);
 	return shrink_max_u64(left, shrink_sub_u64(h.need, later + unreturned(r, h.usage)));
 }
 
@@ -179,7 +187,7 @@ static void set_marks(struct round *r)
 {
 	struct shrink_headroom h;
 
-	shrink_gauges_read(false, &h);
+	read_gauges(r, false, &h);
 	r->usage_mark = h.usage;
 	r->heap_mark = shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes);
 	r->self_mark = r->pass.self_bytes;
@@ -274,9 +282,13 @@ static int descend(struct round *r, uint64_t bytes)
 		r->pass.ask_all = true;
 		shrink_walk_plan(&r->pass, r->yields);
 	}
+	if (r->goal->ret_yield)
+		*r->goal->ret_yield = r->yields[0];
 	if (!r->yields[0])
 		return SHRINK_ROUND_EXHAUSTED;
 	p = first_priority(r->yields, bytes);
+	if (p < r->goal->floor)
+		p = r->goal->floor;
 	r->rec->priority_first = p;
 	do {
 		uint64_t got;
@@ -291,7 +303,7 @@ static int descend(struct round *r, uint64_t bytes)
 		if (got < r->pass.asked_bytes || !got)
 			p--;
 		bytes = missing(r, false);
-	} while (p >= 0 && bytes);
+	} while (p >= r->goal->floor && bytes);
 	return bytes ? SHRINK_ROUND_EXHAUSTED : SHRINK_ROUND_MET;
 }
 
@@ -302,7 +314,7 @@ static void finish(struct round *r, int end)
 	claim(r, 0);
 	rec->end_nsec = shrink_os_clock();
 	rec->first_scan_nsec = r->pass.first_scan;
-	if (r->goal->gauged && r->pass.first_scan)
+	if (r->goal->gauged && !r->goal->on_node && r->pass.first_scan)
 		shrink_gauges_late(r->pass.first_scan - r->goal->notice);
 	rec->scanned_objects = r->pass.scanned;
 	rec->freed_objects = r->pass.freed;
@@ -337,7 +349,8 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 			.gfp_mask = goal->gfp_mask,
 			.memcg = shrink_memcg_root_group,
 			.top = goal->memcg ? goal->memcg : shrink_memcg_root_group,
-			.nid = SHRINK_NUMA_NO_NODE,
+			.nid = goal->on_node ? goal->nid : SHRINK_NUMA_NO_NODE,
+			.aware_only = goal->on_node,
 			.direct_only = goal->direct_only,
 			.event = shrink_pass_new_id(),
 			.deadline = goal->deadline,
@@ -365,7 +378,8 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 		finish(&r, end);
 		return r.pass.freed_bytes;
 	}
-	bytes = shrink_sub_u64(missing(&r, true), goal->bytes ? 0 : shrink_round_claimed());
+	bytes = shrink_sub_u64(missing(&r, true), goal->bytes || goal->on_node ? 0 :
+			       shrink_round_claimed());
 	if (!bytes) /* balanced meanwhile, or another is at it: nothing happened */
 		return 0;
 	ret_round->requested_bytes = bytes;

@@ -26,6 +26,12 @@ struct shrink_goal {
 	uint64_t deadline;   /* clock; 0 = none */
 	struct shrink_memcg *memcg; /* this group and those below; NULL = the root */
 	uint64_t notice;     /* when the cause was seen */
+	/* one memory node: its need in place of the gauges', and never all of a cache */
+	bool on_node;
+	int nid;
+	int floor;           /* lowest priority */
+	uint64_t (*need)(const struct shrink_goal *goal, uint64_t *ret_used);
+	uint64_t *ret_yield; /* gets what there is to get at priority 0; or NULL */
 	enum shrink_level level;
 	char source[16];
 };

@@ -11,16 +11,27 @@
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/os/clock.h>
+#include <libshrink/os/numa.h>
+#include <libshrink/reclaim/node.h>
 #include <libshrink/source/simulated.h>
 #include <libshrink/source/source.h>
+
+/* The kernel's default watermark_scale_factor. */
+#define WMARK_SCALE 10
 
 static _Atomic int enabled;
 static _Atomic int changed; /* by the test, not by what was freed */
 static _Atomic uint64_t limit = UINT64_MAX, usage, reclaimable, stall_usec, rss;
 
+static struct {
+	_Atomic uint64_t managed, available, min;
+} nodes[SHRINK_NODES_MAX];
+
 void shrink_simulated_enable(int on)
 {
 	atomic_store(&enabled, on);
+	for (int nid = 0; !on && nid < SHRINK_NODES_MAX; nid++)
+		atomic_store(&nodes[nid].managed, 0);
 	if (!on)
 		return;
 	atomic_store(&limit, UINT64_MAX);
@@ -73,6 +84,38 @@ void shrink_sim_freed(uint64_t bytes)
 {
 	take_off(&usage, bytes);
 	take_off(&rss, bytes);
+}
+
+int shrink_sim_set_node(int nid, const struct shrink_sim_node *node, size_t size)
+{
+	struct shrink_sim_node n = {0};
+
+	if (!node || !size || nid < 0 || nid >= SHRINK_NODES_MAX)
+		return -EINVAL;
+	memcpy(&n, node, size < sizeof(n) ? size : sizeof(n));
+	atomic_store(&nodes[nid].min, n.min);
+	atomic_store(&nodes[nid].available, n.available);
+	atomic_store(&nodes[nid].managed, n.managed);
+	return 0;
+}
+
+void shrink_sim_node_freed(int nid, uint64_t bytes)
+{
+	shrink_sim_freed(bytes);
+	if (nid >= 0 && nid < SHRINK_NODES_MAX)
+		atomic_fetch_add(&nodes[nid].available, bytes);
+}
+
+int shrink_simulated_node(int nid, struct shrink_node_reading *ret)
+{
+	uint64_t managed = atomic_load(&nodes[nid].managed);
+
+	if (!managed)
+		return -ENODEV;
+	ret->managed = managed;
+	ret->available = atomic_load(&nodes[nid].available);
+	shrink_node_wmark(atomic_load(&nodes[nid].min), managed, WMARK_SCALE, 0, ret);
+	return 0;
 }
 
 static int read_simulated(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)

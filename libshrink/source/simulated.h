@@ -10,4 +10,8 @@ void shrink_simulated_enable(int on);
 int shrink_simulated(void);
 uint64_t shrink_simulated_rss(void);
 
+struct shrink_node_reading;
+/* What shrink_sim_set_node() said; -ENODEV: nothing. */
+int shrink_simulated_node(int nid, struct shrink_node_reading *ret);
+
 #endif /* SHRINK_SOURCE_SIMULATED_H */
