@@ -127,4 +127,20 @@ broken "the timer is not set" test-loop loop.c \
 	's/shrink_os_timer_set(timer_fd, .*/(void)next;/' "when it is time"
 broken "stop does not wait for a dispatch" test-loop loop.c \
 	's/while (atomic_exchange(&dispatching, 1))/while (0)/' "a second thread"
+SIM_SEEDS=400 # a twin that is not noticed by then is not noticed
+export SIM_SEEDS
+healthy test-simulation judge.c
+broken "reclaim goes on at level NORMAL" test-simulation judge.c \
+	's/if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need)/if (!h->need)/'
+broken "back-off never ends" test-simulation judge.c 's/return now < when + wait;/return true;/'
+broken "no back-off" test-simulation judge.c 's/ || backing_off(now))/)/'
+broken "a gauge that fails once is never read again" test-simulation gauges.c \
+	's/e->gauge->read(e->gauge, 0, &r) < 0 ||/(e->gauge->read(e->gauge, 0, \&r) < 0 \&\& !atomic_exchange(\&e->dropped, 1)) ||/'
+broken "the hold of growth never ends" test-simulation level.c 's/if (until && now >= until &&/if (0 \&\&/'
+broken "a parked node is never tried again" test-simulation node.c \
+	's/(n->parked ? SHRINK_NODE_PROBE_NSEC : wait)/(n->parked ? UINT64_MAX \/ 4 : wait)/'
+broken "who gave nothing is never asked again" test-simulation idle.c \
+	's/pass->ask_all ||//; s/atomic_store_explicit(&s->skip, skip - 1, memory_order_relaxed);//'
+broken "usage is looked at every 5 seconds" test-simulation judge.c \
+	's/return shrink_clamp_u64(usec, min, shrink_max_u64(min, max));/return 5000000;/'
 done_testing

@@ -11,6 +11,7 @@
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/nodes.h>
 #include <libshrink/source/monitor.h>
+#include <libshrink/source/simulated.h>
 
 /* Turns at one moment: a round ends, the monitor looks, posts the next. More than
  * this would not end on a real system either, it would only take time there. */
@@ -21,6 +22,7 @@ static uint64_t settle(uint64_t *next)
 	uint64_t freed = 0, wake;
 
 	for (int i = 0; i < TURNS_MAX; i++) {
+		shrink_simulated_poke();
 		freed += shrink_nodes_turn(&wake);
 		*next = shrink_min_u64(shrink_monitor_turn(), wake);
 		freed += shrink_age_turn(NULL, NULL);

@@ -23,12 +23,16 @@
 #define LATE_FADE 1024
 #define LATE_MAX_USEC 50000
 
+/* Exact readings that may fail in a row. */
+#define UNREAD_MAX 16
+
 static _Atomic uint64_t late_usec;
 
 struct entry {
 	struct shrink_gauge *gauge;
 	_Atomic int dropped;
-	_Atomic uint64_t reclaimable; /* of the last exact reading */
+	_Atomic uint64_t reclaimable; /* of the last exact reading, */
+	_Atomic unsigned int unread;  /*	and how many have failed since */
 	_Atomic uint64_t slope;       /* worst, bytes per second, */
 	_Atomic uint64_t late;        /*	and how late we were then, usec */
 	/* monitor only: the sample before */
@@ -49,6 +53,7 @@ void shrink_gauges_reset(void)
 		e->gauge = NULL;
 		atomic_store(&e->dropped, 0);
 		atomic_store(&e->reclaimable, 0);
+		atomic_store(&e->unread, 0);
 		atomic_store(&e->slope, 0);
 		atomic_store(&e->late, 0);
 		e->last_usage = e->last_time = e->faded = 0;
@@ -81,16 +86,34 @@ static void derive(struct shrink_headroom *h)
 	h->need = shrink_sub_u64(h->wmark.high, h->free);
 }
 
+/*
+ * What the kernel could take cannot be read now. A number from another time could
+ * make page cache look like pressure (G7), so nothing is missing until the next
+ * look, a moment from now; only where it goes on does what was read last count.
+ */
+static void unread(struct entry *e, struct shrink_headroom *h)
+{
+	h->reclaimable = shrink_min_u64(
+		atomic_load_explicit(&e->reclaimable, memory_order_relaxed), h->usage);
+	derive(h);
+	if (atomic_fetch_add_explicit(&e->unread, 1, memory_order_relaxed) >= UNREAD_MAX)
+		return;
+	h->free = shrink_max_u64(h->free, h->wmark.high);
+	h->need = 0;
+}
+
 static void read_exact(struct entry *e, struct shrink_headroom *h)
 {
 	struct shrink_gauge_reading r;
 
-	if (!e->gauge->read(e->gauge, 1, &r)) {
-		atomic_store_explicit(&e->reclaimable, r.reclaimable, memory_order_relaxed);
-		h->usage = r.usage;
+	if (e->gauge->read(e->gauge, 1, &r) < 0) {
+		unread(e, h);
+		return;
 	}
-	h->reclaimable = shrink_min_u64(
-		atomic_load_explicit(&e->reclaimable, memory_order_relaxed), h->usage);
+	atomic_store_explicit(&e->unread, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->reclaimable, r.reclaimable, memory_order_relaxed);
+	h->usage = r.usage;
+	h->reclaimable = shrink_min_u64(r.reclaimable, h->usage);
 	derive(h);
 }
 

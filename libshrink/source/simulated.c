@@ -135,6 +135,7 @@ static struct shrink_gauge gauge = {.name = "simulated", .read = read_simulated}
 
 /* State between two samples; on the thread that samples. */
 static uint64_t stall_seen, stall_since;
+static struct shrink_source *self; /* while open */
 
 static int open_simulated(struct shrink_source *src)
 {
@@ -142,6 +143,7 @@ static int open_simulated(struct shrink_source *src)
 		return shrink_source_fail(src, -ECANCELED, "not started simulated");
 	src->gauge = &gauge;
 	src->next_sample = 0;
+	self = src;
 	stall_seen = atomic_load(&stall_usec);
 	stall_since = shrink_os_clock();
 	return 0;
@@ -150,6 +152,13 @@ static int open_simulated(struct shrink_source *src)
 static void close_simulated(struct shrink_source *src)
 {
 	src->gauge = NULL;
+	self = NULL;
+}
+
+void shrink_simulated_poke(void)
+{
+	if (self && atomic_load(&changed))
+		self->next_sample = 0;
 }
 
 /* Stall within the configured share of a window, as the psi source judges it. */
@@ -158,7 +167,7 @@ static int sample(struct shrink_source *src, uint64_t now, struct shrink_signal 
 	uint64_t total = atomic_load(&stall_usec), grown = shrink_sub_u64(total, stall_seen);
 	uint64_t window = SHRINK_TUN(psi_window) * NSEC_PER_USEC;
 
-	src->next_sample = now + NSEC_PER_MSEC;
+	src->next_sample = now + 20 * NSEC_PER_MSEC; /* or when it is poked */
 	sig->recheck = atomic_exchange(&changed, 0);
 	if (grown >= SHRINK_TUN(psi_stall)) {
 		sig->stall = SHRINK_LEVEL_LOW;

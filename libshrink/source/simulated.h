@@ -10,6 +10,9 @@ void shrink_simulated_enable(int on);
 int shrink_simulated(void);
 uint64_t shrink_simulated_rss(void);
 
+/* What the test has set since is seen at the next turn. On the thread that steps. */
+void shrink_simulated_poke(void);
+
 struct shrink_node_reading;
 /* What shrink_sim_set_node() said; -ENODEV: nothing. */
 int shrink_simulated_node(int nid, struct shrink_node_reading *ret);
