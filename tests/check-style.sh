@@ -11,7 +11,7 @@ sources()
 {
 	(
 		cd "$1" || exit
-		find include libshrink tests examples scripts docs tools m4 configure.ac \
+		find include kernel libshrink tests examples scripts docs tools m4 configure.ac \
 			Makefile.am bootstrap README.md CONTRIBUTING.md -type f \
 			! -path 'tests/data/*' ! -name 'libtool.m4' ! -name 'lt*.m4' \
 			! -name '.keep' ! -path '*__pycache__*' ! -name '*.[oa]' ! -name '*.l[oa]' \

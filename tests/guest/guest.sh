@@ -68,7 +68,10 @@ until_true()
 	return 1
 }
 
-# ring_start GROUP [command...]: starts tests/guest/ring in the group, by way of a
+# What ring_start starts: anything that answers each line with one.
+ring=/build/tests/guest/ring
+
+# ring_start GROUP [command...]: starts $ring in the group, by way of a
 # command (setpriv, unshare ...) that executes its arguments. One at a time.
 ring_start()
 {
@@ -77,7 +80,7 @@ ring_start()
 	rm -f /tmp/ring.in /tmp/ring.out
 	mkfifo /tmp/ring.in /tmp/ring.out
 	trap '' PIPE # a ring that has died is found out by its silence
-	exec_inside "$ring_group" "$@" /build/tests/guest/ring </tmp/ring.in >/tmp/ring.out &
+	exec_inside "$ring_group" "$@" $ring </tmp/ring.in >/tmp/ring.out &
 	ring_pid=$!
 	exec 8>/tmp/ring.in 9</tmp/ring.out
 }

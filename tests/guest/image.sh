@@ -8,10 +8,14 @@
 image_modules="zram lzo-rle brd"
 
 # image_program ROOT NAME: a built program or a script of the sources; with a leading
-# slash one of the machine's, for what busybox does less well
+# slash one of the machine's, for what busybox does less well; or kernel/NAME.ko
 image_program() {
 	local root=$1 name=$2 file
 
+	[ "${name#kernel/}" = "$name" ] || {
+		image_ours "$root" "$name"
+		return
+	}
 	[ "${name#/}" = "$name" ] || {
 		mkdir -p "$root${name%/*}" && cp "$name" "$root$name" &&
 			image_libraries "$root" "$name"
@@ -29,6 +33,25 @@ image_program() {
 	}
 	cp -p "$file" "$root/build/$name" || return 1
 	image_libraries "$root" "$file"
+}
+
+# image_ours ROOT kernel/NAME.ko: our module, built for this kernel. Where its headers
+# cannot be had, the reason lies in its place; a module that does not build is an error.
+image_ours() {
+	local root=$1 name=$2 work=$1.module
+
+	mkdir -p "$root/build/kernel"
+	kernel_headers || {
+		echo "$kernel_reason" >"$root/build/$name.reason"
+		return 0
+	}
+	rm -rf "$work"
+	mkdir -p "$work" && cp -R "$top_srcdir/include" "$work/" &&
+		module_build "$top_srcdir/kernel" "$work" || {
+		tail -n 1 "$work/build.log" >&2
+		return 1
+	}
+	cp "$work/${name##*/}" "$root/build/$name"
 }
 
 image_libraries() {

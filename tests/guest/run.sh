@@ -9,6 +9,8 @@ top_srcdir=${top_srcdir:-${here%/tests/guest}}
 top_builddir=${top_builddir:-$PWD}
 # shellcheck source=tests/guest/kernel.sh
 . "$here/kernel.sh"
+# shellcheck source=tests/guest/headers.sh
+. "$here/headers.sh"
 # shellcheck source=tests/guest/image.sh
 . "$here/image.sh"
 # shellcheck source=tests/guest/boot.sh
