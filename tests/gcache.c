@@ -102,6 +102,13 @@ long gcache_objects(struct gcache *g, struct shrink_memcg *memcg)
 	return sum;
 }
 
+unsigned long gcache_scan_nothing(struct cache *c, struct shrink_control *sc)
+{
+	(void)sc;
+	atomic_fetch_add(&c->mine, 1);
+	return 0;
+}
+
 void gcache_move(struct gcache *g, struct shrink_memcg *from, struct shrink_memcg *to)
 {
 	struct gplace *place = gcache_place(g, from);

@@ -31,6 +31,8 @@ struct gplace *gcache_place(struct gcache *g, struct shrink_memcg *memcg);
 int gcache_insert(struct gcache *g, struct shrink_memcg *memcg, int nid, unsigned long n);
 unsigned long gcache_remove(struct gcache *g, struct shrink_memcg *memcg, int nid, unsigned long n);
 long gcache_objects(struct gcache *g, struct shrink_memcg *memcg);
+/* on_scan of a cache that gives nothing: counts in c->mine. */
+unsigned long gcache_scan_nothing(struct cache *c, struct shrink_control *sc);
 /* Before a group goes: what it has becomes @to's, charge and all. */
 void gcache_move(struct gcache *g, struct shrink_memcg *from, struct shrink_memcg *to);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libshrink/core/memcg.h>
+#include <libshrink/core/memcg-account.h>
 
 #include "tests/gcache.h"
 #include "tests/harness.h"
@@ -425,34 +425,123 @@ static void simulate(void)
 	}
 }
 
-/* The checks see what is missing: a broken twin of each. */
+/* ---- the checks see what is missing: each kind of damage, done and undone, in every
+ * state that a simulation passes through */
+
+/* An online group and a cache with objects there, or 0. */
+static int with_objects(int *ret_cache, int *ret_nid)
+{
+	for (int g = 1; g < GROUPS; g++)
+		for (int c = 0; group[g].online && c < CACHES; c++)
+			for (int nid = 0; present[c] && nid < GCACHE_NODES; nid++)
+				if (atomic_load(&gcache_place(&cache[c], group[g].memcg)
+							 ->objects[nid])) {
+					*ret_cache = c;
+					*ret_nid = nid;
+					return g;
+				}
+	return 0;
+}
+
+static bool check_finds(const char *what)
+{
+	bool found;
+
+	check();
+	found = wrong && strstr(finding, what);
+	wrong = false;
+	return found;
+}
+
+static bool finds_a_wrong_byte(int g)
+{
+	_Atomic uint64_t *usage = &group[g].memcg->account->usage;
+	bool found;
+
+	atomic_fetch_add(usage, 1);
+	found = check_finds("usage");
+	atomic_fetch_sub(usage, 1);
+	return found;
+}
+
+static bool finds_a_lost_bit(int g, int c, int nid)
+{
+	int id = shrinker_id(cache[c].c.s);
+	struct shrink_memcg_unit *u = shrink_memcg_unit(group[g].memcg, nid, id);
+	uint64_t bit = 1ULL << id % SHRINK_MEMCG_UNIT;
+	bool found;
+
+	atomic_fetch_and(&u->map, ~bit);
+	found = check_finds("map");
+	atomic_fetch_or(&u->map, bit);
+	return found;
+}
+
+static bool finds_a_lost_summary(int g)
+{
+	bool found;
+
+	atomic_fetch_and(&group[g].memcg->units_used, ~1ULL);
+	found = check_finds("units_used");
+	atomic_fetch_or(&group[g].memcg->units_used, 1);
+	return found;
+}
+
+static bool finds_a_leaked_reference(int g)
+{
+	bool found;
+
+	shrink_memcg_get(group[g].memcg);
+	found = check_finds("refs");
+	shrink_memcg_put(group[g].memcg);
+	return found;
+}
+
+static bool finds_lost_work(int g, int c, int nid)
+{
+	int id = shrinker_id(cache[c].c.s);
+	_Atomic long *left = &shrink_memcg_unit(group[g].memcg, nid, id)
+				      ->deferred[id % SHRINK_MEMCG_UNIT];
+	bool found;
+
+	atomic_fetch_add(left, 1);
+	found = check_finds("sum is");
+	atomic_fetch_sub(left, 1);
+	return found;
+}
+
+static bool finds_a_lost_object(int g, int c, int nid)
+{
+	atomic_long *n = &gcache_place(&cache[c], group[g].memcg)->objects[nid];
+	bool found;
+
+	atomic_fetch_sub(n, 1);
+	found = check_finds("have is");
+	atomic_fetch_add(n, 1);
+	return found;
+}
+
 static void checks_can_fail(void)
 {
+	int done = 0, g, c, nid;
+
 	rnd = random_seeded(1);
 	sim_begin();
-	for (int i = 0; i < 500 && !wrong; i++)
+	for (int i = 0; i < 1000 && !wrong; i++) {
 		one_step();
-	CU_ASSERT(!wrong);
-	deferred++;
-	check();
-	CU_ASSERT(wrong && strstr(finding, "sum is"));
-	deferred--;
-	wrong = false;
-	for (int g = 1; g < GROUPS && !wrong; g++)
-		if (group[g].online) {
-			group[g].held++;
-			check();
-			group[g].held--;
-			CU_ASSERT(wrong && strstr(finding, "refs"));
-		}
-	wrong = false;
-	for (int c = 0; c < CACHES && !wrong; c++)
-		if (present[c]) {
-			objects[c]++;
-			check();
-			objects[c]--;
-			CU_ASSERT(wrong && strstr(finding, "have"));
-		}
+		g = i % 20 ? 0 : with_objects(&c, &nid);
+		if (!g)
+			continue;
+		done++;
+		CU_ASSERT(finds_a_wrong_byte(g));
+		CU_ASSERT(finds_a_lost_bit(g, c, nid));
+		CU_ASSERT(finds_a_lost_summary(g));
+		CU_ASSERT(finds_a_leaked_reference(g));
+		CU_ASSERT(finds_lost_work(g, c, nid));
+		CU_ASSERT(finds_a_lost_object(g, c, nid));
+	}
+	CU_ASSERT(!wrong); /* as it was, without the damage */
+	CU_ASSERT(done > 10);
 	wrong = false;
 	tidy_up();
 	sim_end();

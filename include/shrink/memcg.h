@@ -79,7 +79,8 @@ enum shrink_memcg_limit {
  * set even where usage could not be brought below it.
  *
  * Return: 0; -EINVAL: NULL, no such limit, or the root (whose limits are those of
- * the process); -EBUSY: max is set, usage is still above it.
+ * the process); -ESTALE: offline, nothing is set; -EBUSY: max is set, usage is still
+ * above it.
  */
 int shrink_memcg_set_limit(struct shrink_memcg *memcg, enum shrink_memcg_limit which,
 			   uint64_t bytes);
@@ -110,7 +111,7 @@ uint64_t shrink_memcg_usage(struct shrink_memcg *memcg);
 
 /** Bytes that the group may grow now: what its and its ancestors' high and max leave,
  *  and no more than the process may grow; what it has less than its min it may
- *  always take. UINT64_MAX: nothing limits it. Any context. */
+ *  always take. UINT64_MAX: nothing limits it; 0 for one that is offline. Any context. */
 uint64_t shrink_memcg_room(struct shrink_memcg *memcg);
 /** Takes back the stocks of all threads; afterwards usage is exact. */
 void shrink_memcg_drain(void);
@@ -132,7 +133,8 @@ uint64_t shrink_throttle(void);
  * nothing. Runs in the calling thread with all of SHRINK_GFP_ALL.
  *
  * Return: bytes freed, @bytes or more; -EAGAIN: fell short, *@ret_freed says by how
- * much (may be NULL); -EINVAL; -EDEADLK: from a callback; -ENOTCONN: not started.
+ * much (may be NULL); -EINVAL; -ESTALE: offline; -EDEADLK: from a callback; -ENOTCONN:
+ * not started.
  */
 int64_t shrink_memcg_reclaim(struct shrink_memcg *memcg, uint64_t bytes, uint64_t *ret_freed);
 
@@ -144,7 +146,7 @@ int64_t shrink_memcg_force_empty(struct shrink_memcg *memcg);
 int64_t shrink_memcg_soft_reclaim(uint64_t bytes);
 
 /** Called when a charge has failed for good, on the charging thread, no lock held;
- *  NULL takes it back. */
+ *  NULL takes it back. Return: 0; -EINVAL: NULL or the root; -ESTALE: offline. */
 int shrink_memcg_set_oom(struct shrink_memcg *memcg,
 			 void (*oom)(void *arg, struct shrink_memcg *memcg, uint64_t bytes),
 			 void *arg);
@@ -175,8 +177,8 @@ int shrink_memcg_event_fd(struct shrink_memcg *memcg);
  * shrink_memcg_bind() - usage and limits are those of a kernel's group
  * @dir: cgroup directory, v1 or v2, e.g. "/sys/fs/cgroup/memory/tenant"; NULL ends it
  *
- * Return: 0; -EINVAL; -ENOENT: no memory files there; -EMFILE; -ENOSPC: bound and
- * unbound more than four times.
+ * Return: 0; -EINVAL; -ESTALE: offline; -ENOENT: no memory files there; -EMFILE;
+ * -ENOSPC: bound and unbound more than four times.
  */
 int shrink_memcg_bind(struct shrink_memcg *memcg, const char *dir);
 

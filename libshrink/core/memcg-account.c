@@ -147,14 +147,12 @@ uint64_t shrink_memcg_limit_now(struct shrink_memcg *memcg, enum shrink_memcg_li
 {
 	struct shrink_cgroup_level *bound = shrink_memcg_bound(memcg);
 	uint64_t own = atomic_load_explicit(&memcg->account->limit[which], memory_order_relaxed);
-	uint64_t kernel;
+	int fd;
 
 	if (!bound || which < SHRINK_MEMCG_LIMIT_HIGH || which == SHRINK_MEMCG_LIMIT_SOFT)
 		return own;
-	if (which == SHRINK_MEMCG_LIMIT_HIGH)
-		return bound->high_fd >= 0 && !shrink_os_pread_u64(bound->high_fd, &kernel) ?
-			shrink_min_u64(own, kernel) : own;
-	return shrink_min_u64(own, shrink_os_cgroup_level_limit(bound));
+	fd = which == SHRINK_MEMCG_LIMIT_HIGH ? bound->high_fd : bound->limit_fd;
+	return shrink_min_u64(own, shrink_os_cgroup_limit_at(fd));
 }
 
 /* A bound group's usage is the kernel's, which counts the bytes only once they are

@@ -75,6 +75,12 @@ static inline bool shrink_memcg_is_root(const struct shrink_memcg *memcg)
 	return !memcg || !memcg->parent;
 }
 
+/* It may go offline the next moment: for answers that nobody acts on. */
+static inline bool shrink_memcg_is_online(const struct shrink_memcg *memcg)
+{
+	return atomic_load_explicit(&memcg->online, memory_order_relaxed);
+}
+
 /* A shrinker may have objects in it, at some node. Registry lock held. */
 bool shrink_memcg_any_bit(struct shrink_memcg *memcg);
 /* The online group of this id, referenced, or NULL. */

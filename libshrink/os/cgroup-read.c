@@ -10,7 +10,7 @@
  * pages are of many sizes. No machine has this much. */
 #define V1_NONE (1ULL << 62)
 
-static uint64_t number_or_max(int fd)
+uint64_t shrink_os_cgroup_limit_at(int fd)
 {
 	uint64_t value;
 
@@ -21,7 +21,8 @@ static uint64_t number_or_max(int fd)
 
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level)
 {
-	return shrink_min_u64(number_or_max(level->limit_fd), number_or_max(level->high_fd));
+	return shrink_min_u64(shrink_os_cgroup_limit_at(level->limit_fd),
+			      shrink_os_cgroup_limit_at(level->high_fd));
 }
 
 uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version)

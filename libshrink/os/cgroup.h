@@ -59,6 +59,8 @@ int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
  * hierarchical total_* fields where @version is 1. Pure. */
 uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
 
+/* What the file of a limit says; UINT64_MAX: none, or it cannot be read. Any thread. */
+uint64_t shrink_os_cgroup_limit_at(int fd);
 /* The limit of one level now: the tighter of memory.max and memory.high, v1's
  * memory.limit_in_bytes; UINT64_MAX = none. Any thread. */
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);

@@ -93,7 +93,7 @@ int shrink_memcg_charge(struct shrink_memcg *memcg, uint64_t bytes, shrink_gfp_t
 		return -EINVAL;
 	if (!memcg->parent || shrink_memcg_stock_take(memcg, bytes))
 		return 0;
-	if (!atomic_load_explicit(&memcg->online, memory_order_relaxed))
+	if (!shrink_memcg_is_online(memcg))
 		return -ESTALE;
 	charged = make_room(memcg, bytes, gfp);
 	if (!charged)
@@ -131,6 +131,8 @@ int shrink_memcg_set_oom(struct shrink_memcg *memcg,
 {
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;
+	if (oom && !shrink_memcg_is_online(memcg))
+		return -ESTALE;
 	shrink_registry_lock();
 	memcg->account->oom = oom;
 	memcg->account->oom_arg = arg;

@@ -16,6 +16,8 @@ int shrink_memcg_set_limit(struct shrink_memcg *memcg, enum shrink_memcg_limit w
 {
 	if (shrink_memcg_is_root(memcg) || !is_limit(which))
 		return -EINVAL;
+	if (!shrink_memcg_is_online(memcg))
+		return -ESTALE;
 	atomic_store_explicit(&memcg->account->limit[which], bytes, memory_order_relaxed);
 	if (which <= SHRINK_MEMCG_LIMIT_LOW)
 		shrink_memcg_tell_protection(memcg);
@@ -93,6 +95,8 @@ int shrink_memcg_bind(struct shrink_memcg *memcg, const char *dir)
 	if (shrink_memcg_is_root(memcg))
 		return -EINVAL;
 	if (dir) {
+		if (!shrink_memcg_is_online(memcg))
+			return -ESTALE;
 		r = shrink_os_cgroup_open_dir(dir, &level);
 		if (r < 0)
 			return r;

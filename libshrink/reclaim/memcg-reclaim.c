@@ -46,6 +46,8 @@ static int may_reclaim(const struct shrink_memcg *memcg)
 {
 	if (!memcg)
 		return -EINVAL;
+	if (!shrink_memcg_is_online(memcg))
+		return -ESTALE;
 	if (shrink_context.depth)
 		return -EDEADLK;
 	return shrink_gate_is_open() ? 0 : -ENOTCONN;

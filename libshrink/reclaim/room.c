@@ -103,6 +103,8 @@ uint64_t shrink_memcg_room(struct shrink_memcg *memcg)
 
 	if (shrink_memcg_is_root(memcg))
 		return shrink_level_room();
+	if (!shrink_memcg_is_online(memcg))
+		return 0;
 	for (struct shrink_memcg *m = memcg; m->parent; m = m->parent)
 		room = shrink_min_u64(room, below_limits(m));
 	own = shrink_sub_u64(shrink_memcg_limit_now(memcg, SHRINK_MEMCG_LIMIT_MIN),
