@@ -68,3 +68,27 @@ AC_DEFUN([SHRINK_OPTIONAL_HEADER], [
   ])
   AM_CONDITIONAL([HAVE_$2], [test $shrink_have_$1 = yes])
 ])
+
+dnl SHRINK_BPF: clang that makes programs for the kernel, with the headers of libbpf
+AC_DEFUN([SHRINK_BPF], [
+  AC_ARG_ENABLE([bpf], [AS_HELP_STRING([--disable-bpf], [do without programs for the kernel (bridge:trace)])])
+  AC_PATH_PROGS([CLANG], [clang clang-19 clang-16 clang-14])
+  shrink_have_bpf=no
+  shrink_report_bpf="not built in (--disable-bpf)"
+  BPF_CFLAGS="-O2 -g -target bpf -Wall -I/usr/include/`$CC -print-multiarch 2>/dev/null`"
+  AS_IF([test "x$enable_bpf" != xno], [
+    AC_MSG_CHECKING([for clang -target bpf and the headers of libbpf])
+    AS_IF([test -n "$CLANG" && printf '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n#include <bpf/bpf_tracing.h>\n' >conftest.bpf.c && $CLANG $BPF_CFLAGS -c conftest.bpf.c -o conftest.bpf.o >/dev/null 2>&1], [
+      shrink_have_bpf=yes
+      shrink_report_bpf="yes (libbpf is loaded where bridge is on)"
+      AC_DEFINE([HAVE_BPF], [1], [programs for the kernel are built in])
+    ], [
+      AS_IF([test "x$enable_bpf" = xyes], [AC_MSG_ERROR([bpf asked for, but clang or libbpf's headers were not found])])
+      shrink_report_bpf="not built in (clang -target bpf or bpf/bpf_helpers.h not found)"
+    ])
+    rm -f conftest.bpf.c conftest.bpf.o
+    AC_MSG_RESULT([$shrink_have_bpf])
+  ])
+  AC_SUBST([BPF_CFLAGS])
+  AM_CONDITIONAL([HAVE_BPF], [test $shrink_have_bpf = yes])
+])

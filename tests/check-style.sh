@@ -24,7 +24,7 @@ sources()
 licence_of()
 {
 	case $1 in
-	kernel/*) echo 'GPL-2.0' ;;
+	kernel/* | *.bpf.c) echo 'GPL-2.0' ;;
 	examples/*) echo 'MIT' ;;
 	*) echo 'LGPL-2.1-or-later OR BSD-2-Clause' ;;
 	esac

@@ -28,6 +28,8 @@ run sharded-hash '^freed [1-9][0-9]*$'
 run cxx-cache '^freed [0-9]+ bytes, left 1[0-9]+$'
 run tenants '^pressed: small [0-9]+ KiB, gold 2800 KiB, guest [1-9][0-9]* KiB$'
 run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
+run purgeable '^pressed:    192 of 256 tiles rendered again$'
+run bridged '^bridge: '
 
 # with jemalloc where it can be had; without it says what is missing
 run arena '^no jemalloc 5 here: '
@@ -51,7 +53,7 @@ for loop in libevent libuv glib sd-event; do
 	short loop-$loop.c
 done
 
-for file in tenants.c workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
+for file in bridged.c purgeable.c tenants.c workingset.c hello-shrinker.c lru-cache.c owner-loop.c sharded-hash.c cxx-cache.cc; do
 	short $file
 done
 done_testing

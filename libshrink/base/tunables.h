@@ -88,6 +88,11 @@
 	SHRINK_WORD(systemd, "off|on", 1, START,                                                   \
 		    "source: what the service manager says in MEMORY_PRESSURE_WATCH")              \
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
+	SHRINK_WORD(bridge, "off|auto|trace|module", 0, START,                                     \
+		    "source: the kernel's own reclaim of us, followed through its tracepoints; "   \
+		    "needs CAP_BPF and CAP_PERFMON, or root. module: none in this version")        \
+	SHRINK_WORD(bridge_drop_caches, "off|on", 0, NOW,                                          \
+		    "on: drop_caches, as the bridge sees it, drops ours too")                      \
 	SHRINK_WORD(age, "off|on", 0, NOW,                                                         \
 		    "on: objects of caches that can age go when they were idle for long, "         \
 		    "without any pressure")                                                        \

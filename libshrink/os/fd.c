@@ -92,15 +92,20 @@ int shrink_os_epoll(void)
 	return shrink_os_fd_own(epoll_create1(EPOLL_CLOEXEC));
 }
 
-void shrink_os_close(int fd)
+void shrink_os_fd_disown(int fd)
 {
-	if (fd < 0)
-		return;
 	pthread_mutex_lock(&table_lock);
 	for (unsigned int i = 0; i < table_used; i++)
 		if (table[i].fd == fd)
 			table[i].fd = -1;
 	pthread_mutex_unlock(&table_lock);
+}
+
+void shrink_os_close(int fd)
+{
+	if (fd < 0)
+		return;
+	shrink_os_fd_disown(fd);
 	close(fd);
 }
 

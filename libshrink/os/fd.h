@@ -26,6 +26,8 @@ int shrink_os_eventfd(int semaphore_initial);
 int shrink_os_epoll(void);
 /* Remembers what another file of this folder has opened; -1 stands for errno. */
 int shrink_os_fd_own(int fd);
+/* Forgets one that somebody else will close. */
+void shrink_os_fd_disown(int fd);
 /* Closes and forgets; -1 is fine. */
 void shrink_os_close(int fd);
 

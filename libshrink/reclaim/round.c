@@ -48,6 +48,7 @@ void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from)
 {
 	into->bytes = shrink_max_u64(into->bytes, from->bytes);
 	into->gauged |= from->gauged;
+	into->at_node &= from->at_node && into->nid == from->nid;
 	if (from->priority < into->priority)
 		into->priority = from->priority;
 	if (from->level > into->level)
@@ -349,7 +350,7 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 			.gfp_mask = goal->gfp_mask,
 			.memcg = shrink_memcg_root_group,
 			.top = goal->memcg ? goal->memcg : shrink_memcg_root_group,
-			.nid = goal->on_node ? goal->nid : SHRINK_NUMA_NO_NODE,
+			.nid = goal->on_node || goal->at_node ? goal->nid : SHRINK_NUMA_NO_NODE,
 			.aware_only = goal->on_node,
 			.direct_only = goal->direct_only,
 			.event = shrink_pass_new_id(),

@@ -25,6 +25,7 @@ struct shrink_goal {
 	bool direct_only;    /* in an application's thread, without LOCK */
 	uint64_t deadline;   /* clock; 0 = none */
 	struct shrink_memcg *memcg; /* this group and those below; NULL = the root */
+	bool at_node;        /* all caches are asked, NUMA-aware ones at node .nid */
 	uint64_t notice;     /* when the cause was seen */
 	/* one memory node: its need in place of the gauges', and never all of a cache */
 	bool on_node;

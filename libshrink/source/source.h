@@ -97,6 +97,7 @@ void shrink_source_unlock(void);
 extern const struct shrink_source_ops shrink_source_usage;        /* usage.c: the gauge, sampled */
 extern const struct shrink_source_ops shrink_source_thresholds;   /* thresholds.c: v1 eventfds */
 extern const struct shrink_source_ops shrink_source_events;       /* events.c: v2 memory.events */
+extern const struct shrink_source_ops shrink_source_bridge;       /* bridge.c: the kernel itself */
 extern const struct shrink_source_ops shrink_source_systemd;      /* systemd.c: its protocol */
 extern const struct shrink_source_ops shrink_source_psi;          /* psi.c: own group */
 extern const struct shrink_source_ops shrink_source_memavailable; /* memavailable.c: gauge */

@@ -16,6 +16,7 @@ static const struct shrink_source_ops *const ladder[] = {
 	&shrink_source_usage,
 	&shrink_source_thresholds,
 	&shrink_source_events,
+	&shrink_source_bridge,
 	&shrink_source_systemd,
 	&shrink_source_psi,
 	&shrink_source_memavailable,

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * The bridge on the running kernel: our group is reclaimed, and our caches are asked at
+ * the priorities the kernel's own trace has; a group beside ours is, and they are not.
+ * Moments do not matter here; tools/bench/bench-bridge measures them.
+ */
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <shrink/shrink.h>
+
+#include "tests/cg.h"
+#include "tests/harness.h"
+#include "tests/slab-trace.h"
+
+#define OBJECTS	  (1ul << 24)
+#define ROUNDS	  64
+#define WAIT_MSEC 60000
+
+static struct cg ours, beside;
+static struct shrinker *shrinker;
+static unsigned long scanned; /* atomic */
+
+static unsigned long count(struct shrinker *s, struct shrink_control *sc)
+{
+	(void)s;
+	(void)sc;
+	return OBJECTS;
+}
+
+static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
+{
+	(void)s;
+	__atomic_fetch_add(&scanned, sc->nr_to_scan, __ATOMIC_RELAXED);
+	return sc->nr_to_scan;
+}
+
+static uint64_t now_nsec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int nr_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static struct shrink_source_info bridge_info(void)
+{
+	struct shrink_source_info infos[24];
+	int n = shrink_sources(infos, 24, sizeof(infos[0]));
+
+	for (int i = 0; i < n; i++)
+		if (!strcmp(infos[i].name, "bridge"))
+			return infos[i];
+	CU_FAIL("no source of that name");
+	return infos[0];
+}
+
+/* Only the bridge: nothing else may ask the caches. */
+static void configure(const char *mode)
+{
+	static const char *const off[] = {"usage", "thresholds", "events", "psi", "memavailable"};
+
+	for (size_t i = 0; i < sizeof(off) / sizeof(*off); i++)
+		ASSERT_INT(shrink_conf_set(off[i], "off"), 0);
+	ASSERT_INT(shrink_conf_set("bridge", mode), 0);
+	ASSERT_INT(shrink_conf_set("log", "3"), 0);
+}
+
+/* Names that do not exist, looked up inside the group: dentries charged to it. */
+static void leave_dentries(const struct cg *group)
+{
+	char path[4300];
+	struct stat st;
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(path, sizeof(path), "%s/none-%d", group->dir, i);
+		(void)lstat(path, &st);
+	}
+}
+
+/* The group is reclaimed, at all priorities, by this process. */
+static void press(const struct cg *group)
+{
+	CU_ASSERT(cg_move(group, 0) == 0);
+	leave_dentries(group);
+	CU_ASSERT(cg_move(&ours, 0) == 0);
+	/* it is in use, so that this ends with EBUSY, or not; the reclaim is what counts */
+	(void)cg_write(group, "memory.force_empty", "0");
+}
+
+static int bridge_rounds(struct shrink_round *rounds, uint64_t since)
+{
+	struct shrink_round all[ROUNDS];
+	int n = shrink_rounds(all, ROUNDS, sizeof(all[0])), kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!strcmp(all[i].source, "bridge") && all[i].notice_nsec >= since)
+			rounds[kept++] = all[i];
+	return kept;
+}
+
+/* Until there is one of priority 0, with which each descent ends; how many there are. */
+static int await_rounds(struct shrink_round *rounds, uint64_t since)
+{
+	for (int msec = 0; msec < WAIT_MSEC; msec += 2) {
+		int n = bridge_rounds(rounds, since);
+
+		for (int i = 0; i < n; i++)
+			if (!rounds[i].priority_first)
+				return n;
+		nanosleep(&(struct timespec){0, 2000000}, NULL);
+	}
+	return 0;
+}
+
+static void end(void)
+{
+	shrink_stop();
+	shrinker_free(shrinker);
+	shrinker = NULL;
+	cg_remove(&ours);
+	cg_remove(&beside);
+}
+
+/* NULL, or why it cannot be shown here. */
+static const char *begin(void)
+{
+	static char reason[200];
+	const char *why = cg_create_v1(&ours, "bridge", 0);
+
+	if (!why)
+		why = cg_create_v1(&beside, "beside", 0);
+	if (why)
+		return why;
+	CU_ASSERT_FATAL(cg_move(&ours, 0) == 0);
+	configure("trace");
+	shrinker = shrinker_alloc(0, "bridged");
+	CU_ASSERT_FATAL(shrinker != NULL);
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	CU_ASSERT_FATAL(!shrinker_register(shrinker) && !shrink_start(0));
+	if (!strcmp(bridge_info().state, "live"))
+		return NULL;
+	snprintf(reason, sizeof(reason), "%s", bridge_info().reason);
+	return reason;
+}
+
+static void test_priorities(void)
+{
+	struct shrink_round rounds[ROUNDS];
+	struct slab_trace trace;
+	unsigned int seen[13];
+	const char *why = begin();
+	uint64_t since = now_nsec();
+	bool traced;
+	int n;
+
+	if (why) {
+		end();
+		SKIP("no bridge here: %s", why);
+	}
+	traced = slab_trace_begin(&trace, getpid());
+	press(&ours);
+	n = await_rounds(rounds, since);
+	CU_ASSERT(n > 0);
+	CU_ASSERT(__atomic_load_n(&scanned, __ATOMIC_RELAXED) > 0);
+	if (traced) {
+		CU_ASSERT(slab_trace_read(&trace, seen) > 0);
+		for (int i = 0; i < n; i++)
+			CU_ASSERT(seen[rounds[i].priority_first] > 0);
+		slab_trace_end(&trace);
+	}
+	for (int i = 0; i < n; i++) {
+		CU_ASSERT(rounds[i].begin_nsec >= rounds[i].notice_nsec);
+		/* one pass at the kernel's priority, not a descent of our own */
+		ASSERT_INT(rounds[i].priority_last, rounds[i].priority_first);
+		CU_ASSERT(rounds[i].freed_objects > 0);
+	}
+	printf("# %d passes\n", n);
+	end();
+}
+
+/* Ours is pressed after the one beside it: once that has arrived, the other would have. */
+static void test_beside(void)
+{
+	struct shrink_round rounds[ROUNDS];
+	struct slab_trace trace;
+	unsigned int seen[13];
+	const char *why = begin();
+	uint64_t start = now_nsec(), since;
+
+	if (why) {
+		end();
+		SKIP("no bridge here: %s", why);
+	}
+	if (slab_trace_begin(&trace, getpid())) {
+		press(&beside);
+		CU_ASSERT(slab_trace_read(&trace, seen) > 0); /* the kernel did ask */
+		slab_trace_end(&trace);
+	} else {
+		press(&beside);
+	}
+	since = now_nsec();
+	press(&ours);
+	CU_ASSERT(await_rounds(rounds, since) > 0);
+	ASSERT_INT(bridge_rounds(rounds, start), bridge_rounds(rounds, since));
+	end();
+}
+
+/* G9: without the privilege the others go on, and it is said why this one does not. */
+static int unprivileged(void)
+{
+	struct shrink_source_info info;
+
+	configure("auto");
+	shrink_conf_set("memavailable", "on");
+	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		return 77;
+	if (shrink_start(0))
+		return 1;
+	info = bridge_info();
+	if (strcmp(info.state, "unsupported") || !strstr(info.reason, "module: ") ||
+	    !strstr(info.reason, "trace: "))
+		return 2;
+	return shrink_stop() ? 3 : 0;
+}
+
+static void test_unprivileged(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(unprivileged());
+	CU_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		SKIP("cannot become somebody without privileges");
+	ASSERT_INT(WEXITSTATUS(status), 0);
+}
+
+/* Nothing is left behind, however often it is started; and it is off unless asked for. */
+static void test_again(void)
+{
+	int before;
+
+	configure("off");
+	ASSERT_INT(shrink_start(0), 0);
+	CU_ASSERT_STRING_EQUAL(bridge_info().state, "off");
+	ASSERT_INT(shrink_stop(), 0);
+	configure("module");
+	ASSERT_INT(shrink_start(0), 0);
+	CU_ASSERT_STRING_EQUAL(bridge_info().state, "unsupported");
+	ASSERT_INT(shrink_stop(), 0);
+	configure("trace");
+	ASSERT_INT(shrink_start(0), 0);
+	ASSERT_INT(shrink_stop(), 0);
+	before = nr_fds();
+	for (int i = 0; i < 3; i++) {
+		ASSERT_INT(shrink_start(0), 0);
+		ASSERT_INT(shrink_stop(), 0);
+	}
+	ASSERT_INT(nr_fds(), before);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		{"bridge: asked at the kernel's priorities", test_priorities},
+		{"G7: a group beside ours is none of our business", test_beside},
+		{"G9: without privilege", test_unprivileged},
+		{"bridge: off, on, and nothing left", test_again},
+		{NULL, NULL},
+	};
+
+	return test_main(argc, argv, "bridge", tests);
+}
