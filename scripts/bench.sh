@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 
 usage() {
 	cat <<'END'
-usage: scripts/bench.sh [--built DIR] [pass|pool|lru|region|register|notice|threads ...]
+usage: scripts/bench.sh [--built DIR] [pass|pool|lru|region|bridge|register|notice|threads ...]
 
 Runs the named benchmarks, by default all (about a minute), of the tree built in
 DIR (default build/; "make bench" builds it first). Figures: DIR/bench/bench.jsonl
@@ -24,13 +24,13 @@ built=$top/build which=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--built) built=${2:?}; shift ;;
-	pass | pool | lru | region | register | notice | threads) which+=("$1") ;;
+	pass | pool | lru | region | bridge | register | notice | threads) which+=("$1") ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#which[@]} -gt 0 ] || which=(pass pool lru region register notice threads)
+[ ${#which[@]} -gt 0 ] || which=(pass pool lru region bridge register notice threads)
 out=$built/bench
 tools=$built/tools
 mkdir -p "$out" && rm -f "$out"/*
@@ -70,6 +70,18 @@ bench_lru() {
 
 bench_region() {
 	"$tools/bench/bench-region"
+}
+
+# In a group that is made to be reclaimed; as root only.
+bench_bridge() {
+	local file=memory.reclaim text=1M
+
+	with_group 64 || return
+	[ "$group_kind" = v2 ] || file=memory.force_empty text=0
+	(
+		group_enter 500 && exec "$tools/bench/bench-bridge" "$group_dir/$file" "$text"
+	) || say "left out: see above" >&2
+	group_remove
 }
 
 bench_register() {
