@@ -10,7 +10,7 @@
 
 #ifdef HAVE_BPF
 static const unsigned char object[] __attribute__((aligned(8))) = {
-#include "libshrink/bridge/follow-object.h"
+#include <libshrink/bridge/follow-object.h>
 };
 
 /* One monitor, one bridge. */

@@ -16,7 +16,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "libshrink/bridge/follow.h"
+#include <libshrink/bridge/follow.h>
 
 /* As much of the kernel's types as is read; offsets are the running kernel's. */
 #define KERNEL __attribute__((preserve_access_index))
