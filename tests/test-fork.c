@@ -105,6 +105,7 @@ static int lock_is_free(void *arg)
 static void begin_locked(struct cache *c, struct locked *l)
 {
 	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT(tasks_settle(3)); /* a sanitizer's malloc is not safe to fork amid */
 	watch_forks();
 	CU_ASSERT_FATAL(cache_alloc(c, 0, "locked", 1000000) != NULL);
 	c->s->object_size = 1000;
@@ -296,6 +297,7 @@ static void starts_again_in_the_child(void)
 
 	SKIP_TSAN();
 	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT(tasks_settle(3));
 	CU_ASSERT_FATAL(cache_alloc(&c, 0, "child", 1000000) != NULL);
 	c.s->object_size = 1000;
 	ASSERT_INT(shrinker_register(c.s), 0);
@@ -464,6 +466,7 @@ static void owners_in_the_child(void)
 
 	SKIP_TSAN();
 	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT(tasks_settle(3));
 	CU_ASSERT_FATAL(cache_alloc(&c, 0, "owned", 100000) != NULL);
 	c.s->object_size = 1000;
 	c.s->owner = o.owner;
@@ -576,6 +579,7 @@ static void beside_another_rcu_user(void)
 	pthread_atfork(rcu_before, rcu_parent, rcu_child_after);
 	pthread_create(&reader, NULL, read_for_ever, NULL);
 	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT(tasks_settle(3));
 	CU_ASSERT_FATAL(cache_alloc(&c, 0, "rcu", 1000000) != NULL);
 	c.s->object_size = 1000;
 	ASSERT_INT(shrinker_register(c.s), 0);

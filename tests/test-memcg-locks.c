@@ -12,7 +12,8 @@
 
 #define MB (1ULL << 20)
 #define OBJECT 4096ULL
-#define LIMIT (2 * MB)
+#define LIMIT (MB / 2) /* 128 objects */
+#define TURNS 600
 
 static struct shrink_memcg *group(void)
 {
@@ -84,7 +85,7 @@ static void *use_other(void *arg)
 {
 	struct library *me = arg;
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < TURNS; i++) {
 		if (use_once(me))
 			me->charged++;
 		else
@@ -131,7 +132,7 @@ static void no_deadlock(unsigned int flags)
 	for (int i = 0; i < 2; i++)
 		pthread_join(l[i].thread, NULL);
 	for (int i = 0; i < 2; i++) {
-		ASSERT_INT((long)(l[i].charged + l[i].failed), 2000);
+		ASSERT_INT((long)(l[i].charged + l[i].failed), TURNS);
 		use_alone(&l[i]);
 	}
 	alarm(0);
