@@ -40,10 +40,31 @@ enum shrink_evict pool_cache_evict(void *arg, void *object, size_t size)
 	return verdict;
 }
 
-void pool_cache_open(struct pool_cache *c, unsigned int nr, size_t max_bytes)
+static int move(void *arg, void *from, void *to, size_t size)
 {
-	struct shrink_pool_options o = {
-		.evict = pool_cache_evict, .arg = c, .reserve = 1024 * MIB, .max_bytes = max_bytes};
+	static const unsigned char zeros[SHRINK_POOL_HEAD];
+	struct pool_cache *c = arg;
+	struct object *o = from;
+
+	if (o->size > size || c->objects[o->place] != o || !pool_cache_intact(o) ||
+	    memcmp(to, zeros, sizeof(zeros)))
+		c->damaged++;
+	if (c->verdict[o->place % c->modulus] == SHRINK_BUSY)
+		return -1;
+	memcpy(to, from, o->size);
+	c->objects[o->place] = to;
+	c->moved++;
+	return 0;
+}
+
+static void open_with(struct pool_cache *c, unsigned int nr, size_t max_bytes,
+		      int (*mover)(void *, void *, void *, size_t))
+{
+	struct shrink_pool_options o = {.evict = pool_cache_evict,
+					.move = mover,
+					.arg = c,
+					.reserve = 1024 * MIB,
+					.max_bytes = max_bytes};
 
 	memset(c, 0, sizeof(*c));
 	c->nr = nr;
@@ -51,6 +72,16 @@ void pool_cache_open(struct pool_cache *c, unsigned int nr, size_t max_bytes)
 	c->objects = calloc(nr, sizeof(*c->objects));
 	c->pool = shrink_pool_create(&o, sizeof(o), "test");
 	CU_ASSERT_FATAL(c->pool && c->objects);
+}
+
+void pool_cache_open(struct pool_cache *c, unsigned int nr, size_t max_bytes)
+{
+	open_with(c, nr, max_bytes, NULL);
+}
+
+void pool_cache_open_moving(struct pool_cache *c, unsigned int nr, size_t max_bytes)
+{
+	open_with(c, nr, max_bytes, move);
 }
 
 void pool_cache_close(struct pool_cache *c)

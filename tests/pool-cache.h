@@ -30,13 +30,15 @@ struct pool_cache {
 	enum shrink_evict verdict[4]; /* by place modulo modulus */
 	unsigned int modulus;
 	unsigned char *marks; /* a second chance of the cache's own, if any */
-	uint64_t asked, damaged;
+	uint64_t asked, damaged, moved;
 	struct object *pending[4096];
 	unsigned int nr_pending;
 };
 
 /* @max_bytes: of the pool, 0 = none. */
 void pool_cache_open(struct pool_cache *c, unsigned int nr, size_t max_bytes);
+/* The same, and objects can be moved; where the verdict is BUSY they refuse. */
+void pool_cache_open_moving(struct pool_cache *c, unsigned int nr, size_t max_bytes);
 void pool_cache_close(struct pool_cache *c);
 /* NULL where the pool has no memory. */
 struct object *pool_cache_put(struct pool_cache *c, unsigned int place, size_t size);

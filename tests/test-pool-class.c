@@ -76,12 +76,35 @@ static void test_heat(void)
 	CU_ASSERT(shrink_heat_is_cold(&map, 50));
 }
 
+static void test_ages(void)
+{
+	struct shrink_age_map map = {.total = 0};
+	unsigned int age = SHRINK_AGE_BORN;
+
+	for (int look = 0; look < 8; look++)
+		age = shrink_age_next(age, 0);
+	EQ(age, 0);
+	CU_ASSERT(shrink_age_next(0, 1) > shrink_age_next(0xff, 0)); /* recency first */
+	CU_ASSERT(shrink_age_next(0x80, 1) > shrink_age_next(0x40, 1)); /* then how often */
+	EQ(shrink_age_percentile(&map, 60), 1);
+	for (unsigned int i = 0; i < 100; i++)
+		shrink_age_enter(&map, i, 10, 100000);
+	EQ(shrink_age_percentile(&map, 60), 60);
+	EQ(shrink_age_percentile(&map, 0), 1);
+	for (unsigned int i = 0; i < 1000; i++) /* older looks fade */
+		shrink_age_enter(&map, 200, 10, 500);
+	EQ(shrink_age_percentile(&map, 60), 201);
+	EQ(shrink_heat_mean(SHRINK_AGE_BORN, 0, 16), SHRINK_AGE_BORN / 2);
+	EQ(shrink_heat_mean(0, 16, 16), SHRINK_AGE_BORN);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"size classes waste little and are found without a division", test_classes},
 		{"large classes", test_large_classes},
 		{"heat ranks slabs", test_heat},
+		{"ages tell objects apart", test_ages},
 		{NULL, NULL},
 	};
 

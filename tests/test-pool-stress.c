@@ -19,7 +19,7 @@
 #define WORKERS	 3
 #define SCANNERS 2
 #define HELD	 4 /* references a worker keeps */
-#define RUN_NSEC (1500 * NSEC_PER_MSEC)
+#define RUN_NSEC (1000 * NSEC_PER_MSEC)
 
 /* The head is what the evict callback reads before it knows anything: place + 1
  * while linked, else 0. It lies in the bytes the pool hands out zeroed. */
@@ -35,7 +35,7 @@ static struct cache {
 	struct shrink_pool *pool;
 	pthread_mutex_t locks[SHARDS];
 	struct object *slots[SLOTS];
-	atomic_uint damaged, evicted, pended, stop;
+	atomic_uint damaged, evicted, pended, moved, stop;
 } cache;
 
 static pthread_mutex_t *lock_of(uint32_t place)
@@ -99,10 +99,38 @@ static enum shrink_evict evict(void *arg, void *object, size_t size)
 	return answer;
 }
 
+/* Nobody may hold it: who does knows its address. */
+static int move(void *arg, void *from, void *to, size_t size)
+{
+	uint32_t place = atomic_load(&((struct object *)from)->head) - 1;
+	struct object *o = from, *copy = to;
+	int moved = 0;
+
+	(void)arg;
+	(void)size;
+	if (place >= SLOTS || pthread_mutex_trylock(lock_of(place)))
+		return -1;
+	if (cache.slots[place] == o && !o->refs) {
+		check(o, place);
+		copy->refs = copy->unlinked = 0;
+		copy->size = o->size;
+		memcpy(copy->fill, o->fill, o->size - sizeof(*o));
+		cache.slots[place] = copy;
+		atomic_store(&copy->head, place + 1);
+		atomic_store(&o->head, 0);
+		moved = 1;
+	}
+	pthread_mutex_unlock(lock_of(place));
+	atomic_fetch_add(&cache.moved, moved);
+	return !moved;
+}
+
 static void put(uint32_t place, size_t size)
 {
 	struct object *o = shrink_pool_alloc(cache.pool, sizeof(*o) + size), *old;
 
+	if (!o && shrink_pool_make_room(cache.pool, sizeof(*o) + size) == 0)
+		o = shrink_pool_alloc(cache.pool, sizeof(*o) + size);
 	if (!o)
 		return;
 	o->refs = 0;
@@ -262,17 +290,21 @@ static void check_account(void)
 	CU_ASSERT(st.live_objects == live && st.live_bytes == bytes);
 	CU_ASSERT(st.evicted_objects == cache.evicted && st.pending == cache.pended);
 	CU_ASSERT(st.bad_frees == 0 && load_relaxed(&cache.pool->pending_pages) == 0);
-	CU_ASSERT(cache.damaged == 0);
+	CU_ASSERT(cache.damaged == 0 && st.moved_objects == cache.moved);
 	CU_ASSERT(cache.evicted > 100 && st.returned_bytes > 0);
 }
 
-static void test_stress(void)
+static void stress(size_t max_bytes, int (*mover)(void *, void *, void *, size_t))
 {
-	struct shrink_pool_options o = {.evict = evict, .reserve = (size_t)1 << 30};
+	struct shrink_pool_options o = {.evict = evict,
+					.move = mover,
+					.max_bytes = max_bytes,
+					.reserve = (size_t)1 << 30};
 	struct shrink_control sc = {.nr_to_scan = 1 << 20};
 	struct shrink_pool_stats st;
 	struct shrinker *s;
 
+	memset(&cache, 0, sizeof(cache));
 	for (unsigned int i = 0; i < SHARDS; i++)
 		pthread_mutex_init(&cache.locks[i], NULL);
 	cache.pool = shrink_pool_create(&o, sizeof(o), "stress");
@@ -288,10 +320,23 @@ static void test_stress(void)
 	shrink_pool_destroy(cache.pool);
 }
 
+static void test_stress(void)
+{
+	stress(0, NULL);
+}
+
+/* Over its size all the time, so that workers make room while scanners scan. */
+static void test_stress_moving(void)
+{
+	stress((size_t)8 << 20, move);
+	CU_ASSERT(cache.moved > 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"alloc, free, mark and scan from many threads", test_stress},
+		{"the same, survivors move, workers make room", test_stress_moving},
 		{NULL, NULL},
 	};
 

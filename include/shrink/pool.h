@@ -85,6 +85,15 @@ struct shrink_pool_options {
 	 *  before shrink_pool_free(). Referenced by the pool; NULL or the root:
 	 *  nobody's in particular. */
 	struct shrink_memcg *memcg;
+	/** Asked for an object worth keeping, of 64 bytes or more, whose slab is to
+	 *  go: copy it to @to, make everything that points to @from point to @to,
+	 *  and return 0; @from is the pool's from then on. Anything else: it cannot
+	 *  be moved now, stays, and keeps its slab. The same thread, locks and
+	 *  races as evict(): trylock, and find out under the lock whether @from is
+	 *  still linked. @to is an object like a new one. Cold objects of the slab
+	 *  are evicted, so that pages come back without their hot neighbours being
+	 *  lost. NULL: all of a slab goes. */
+	int (*move)(void *arg, void *from, void *to, size_t size);
 };
 
 /**
@@ -111,6 +120,20 @@ void shrink_pool_destroy(struct shrink_pool *pool);
  *  128 bytes the next multiple of 16 (32 at least), up to 32 KiB the next eighth
  *  of a power of two, above whole pages. */
 SHRINK_NODISCARD void *shrink_pool_alloc(struct shrink_pool *pool, size_t size);
+
+/**
+ * shrink_pool_make_room() - evict cold objects until one of @size would fit
+ *
+ * For caches that have a size of their own: where shrink_pool_alloc() fails because of
+ * max_bytes, or must not be tried because growth is held, this takes from the coldest
+ * slabs of any class, and of what it empties it keeps what the new object needs. Runs
+ * evict() and move() in the calling thread, also before shrink_start(), since it is the
+ * caller who asks. Another thread may be faster than the caller's next alloc: try again.
+ *
+ * Return: 0; -EAGAIN: nothing would go, all busy or referenced; -EINVAL: as alloc, or a
+ * pool without evict(); -ESHUTDOWN: the pool is being destroyed.
+ */
+int shrink_pool_make_room(struct shrink_pool *pool, size_t size);
 
 /** Gives an object back; NULL is fine. What is no object of the pool, or was freed
  *  before, is reported, counted (bad_frees) and left alone. */
@@ -146,6 +169,8 @@ struct shrink_pool_stats {
 	uint64_t pending;
 	uint64_t slabs;          /**< mapped now */
 	uint64_t bad_frees;      /**< of what was no object, or freed before */
+	uint64_t moved_objects;  /**< survivors moved to denser slabs */
+	uint64_t moved_bytes;
 };
 
 /** Return: 0; -EINVAL. */

@@ -4,7 +4,8 @@
  *
  *   1  isolate: off the lists, EVICTING, so that no object is born in it; take back
  *      what magazines hold of it (magazine.h); note which objects live
- *   2  ask the application for each, without any lock. Its threads may free
+ *   2  ask the application for each, without any lock, after what is worth it has
+ *      moved (move.c). Its threads may free
  *      objects of the slab meanwhile; the places stay empty and the bytes mapped
  *   3  settle: clear the places of what was evicted, and see what is left
  *
@@ -18,7 +19,7 @@
  */
 #include <string.h>
 
-#include <libshrink/pool/magazine.h>
+#include <libshrink/pool/evict.h>
 
 /* Of eight objects asked, so many may answer REFERENCED, and two more at the
  * beginning, before the slab is left alone. Measured on Zipf ages with a second
@@ -27,18 +28,7 @@
 #define WARM_OF_8 5
 #define WARM_FIRST 2
 
-struct round {
-	struct pool_slab *slab;
-	struct pool_class *class;
-	uint64_t asked[BITS_WORDS]; /* live at 1 */
-	uint64_t evicted[BITS_WORDS];
-	uint64_t pended[BITS_WORDS];
-	uint64_t referenced[BITS_WORDS]; /* to be asked again */
-	unsigned int left; /* objects not asked yet */
-	unsigned int warm; /* bits in referenced */
-};
-
-static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
+static int isolate(struct shrink_pool *pool, struct pool_round *r, uint32_t tag)
 {
 	struct pool_slab *slab = r->slab;
 	struct pool_places places;
@@ -62,7 +52,7 @@ static int isolate(struct shrink_pool *pool, struct round *r, uint32_t tag)
 
 /* One answer. Returns 0 when asking on is worth nothing: the slab would stay
  * anyway, and more would be lost by going on than was lost so far. */
-static int hear(struct round *r, struct pool_verdict *v, enum shrink_evict answer, unsigned int w,
+static int hear(struct pool_round *r, struct pool_verdict *v, enum shrink_evict answer, unsigned int w,
 		uint64_t bit)
 {
 	v->asked++;
@@ -87,7 +77,7 @@ static int hear(struct round *r, struct pool_verdict *v, enum shrink_evict answe
 }
 
 /* Asks for the objects in @which. Returns 0 when it gave up. */
-static int ask(struct shrink_pool *pool, struct round *r, struct pool_verdict *v,
+static int ask(struct shrink_pool *pool, struct pool_round *r, struct pool_verdict *v,
 	       const uint64_t *which)
 {
 	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
@@ -111,7 +101,7 @@ static int ask(struct shrink_pool *pool, struct round *r, struct pool_verdict *v
 
 /* The others are gone: the second chance of these would cost the slab, so it is
  * over now. Where all were referenced they have their tour. */
-static void ask_again(struct shrink_pool *pool, struct round *r, struct pool_verdict *v)
+static void ask_again(struct shrink_pool *pool, struct pool_round *r, struct pool_verdict *v)
 {
 	uint64_t again[BITS_WORDS];
 
@@ -138,20 +128,20 @@ static unsigned int take_back(struct pool_class *class, _Atomic uint64_t *cached
 
 /* Clears evicted places, notes pending ones. Returns how many were not there:
  * the application freed what it had given to us. Class lock held. */
-static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
+static unsigned int clear_places(struct shrink_pool *pool, struct pool_round *r)
 {
 	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
 	unsigned int gone = 0, pended = 0, bad = 0;
 
 	for (unsigned int w = 0; w < places.words; w++) {
 		uint64_t alloc = load_relaxed(&places.alloc[w]), evicted = r->evicted[w] & alloc;
-		uint64_t pend = r->pended[w] & alloc;
+		uint64_t pend = r->pended[w] & alloc, moved = r->moved[w] & alloc;
 
 		bad += (unsigned int)__builtin_popcountll(r->evicted[w] & ~alloc);
-		bad += take_back(r->class, &places.cached[w], evicted);
-		gone += (unsigned int)__builtin_popcountll(evicted);
+		bad += take_back(r->class, &places.cached[w], evicted | moved);
+		gone += (unsigned int)__builtin_popcountll(evicted | moved);
 		pended += (unsigned int)__builtin_popcountll(pend);
-		store_relaxed(&places.alloc[w], alloc & ~evicted);
+		store_relaxed(&places.alloc[w], alloc & ~(evicted | moved));
 		store_relaxed(&places.pending[w], load_relaxed(&places.pending[w]) | pend);
 	}
 	store_relaxed(&r->slab->live, (uint16_t)(load_relaxed(&r->slab->live) - gone));
@@ -163,13 +153,13 @@ static unsigned int clear_places(struct shrink_pool *pool, struct round *r)
 }
 
 /* The slab stays: new objects will be born where others were evicted. */
-static void zero_heads(struct shrink_pool *pool, struct round *r)
+static void zero_heads(struct shrink_pool *pool, struct pool_round *r)
 {
 	struct pool_places places = pool_places(pool, r->slab, r->class->geo.nr);
 	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
 
 	for (unsigned int w = 0; w < places.words; w++) {
-		uint64_t bits = r->evicted[w] & ~load_relaxed(&places.alloc[w]);
+		uint64_t bits = (r->evicted[w] | r->moved[w]) & ~load_relaxed(&places.alloc[w]);
 
 		for (; bits; bits &= bits - 1)
 			pool_zero_head(start + (w * 64 + (size_t)__builtin_ctzll(bits)) *
@@ -177,30 +167,39 @@ static void zero_heads(struct shrink_pool *pool, struct round *r)
 	}
 }
 
+/* Back to use: for survivors, for newcomers, or, emptied, for the class that wants it.
+ * Class lock held. */
+static void reuse(struct shrink_pool *pool, struct pool_round *r, unsigned int index)
+{
+	zero_heads(pool, r);
+	/* pairs with shrink_pool_free(), which reads nr_pending behind it */
+	atomic_store_explicit(&r->slab->tag, pool_tag(index, SLAB_ACTIVE), memory_order_release);
+	if (r->sheltered && !r->class->shelter)
+		r->class->shelter = r->slab;
+	else
+		shrink_pool_list_put(pool, r->class, r->slab);
+}
+
 /* What becomes of the slab. Class lock held. */
-static void dispose(struct shrink_pool *pool, struct round *r, struct pool_verdict *v,
-		    unsigned int index)
+static void dispose(struct shrink_pool *pool, struct pool_round *r, struct pool_verdict *v,
+		    unsigned int index, unsigned int keep)
 {
 	struct pool_slab *slab = r->slab;
 	unsigned int live = load_relaxed(&slab->live);
 
-	if (!live) {
+	if (!live && index != keep) {
 		v->empty = 1;
 		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
 		return;
 	}
-	if (live == load_relaxed(&slab->nr_pending)) {
+	if (live && live == load_relaxed(&slab->nr_pending)) {
 		v->pending = 1;
 		add_relaxed(&pool->pending_pages, load_relaxed(&slab->pages));
 		store_relaxed(&slab->tag, pool_tag(index, SLAB_PENDING));
 	} else {
-		zero_heads(pool, r);
-		/* pairs with shrink_pool_free(), which reads nr_pending behind it */
-		atomic_store_explicit(&slab->tag, pool_tag(index, SLAB_ACTIVE),
-				      memory_order_release);
-		shrink_pool_list_put(pool, r->class, slab);
+		reuse(pool, r, index);
 	}
-	if (v->busy || r->warm)
+	if (v->busy || r->warm || r->sheltered)
 		store_relaxed(&slab->heat, SHRINK_HEAT_REFUSED);
 }
 
@@ -214,26 +213,32 @@ static void account(struct shrink_pool *pool, const struct pool_verdict *v, size
 		add_relaxed(&pool->referenced, v->referenced);
 	if (v->pended)
 		add_relaxed(&pool->pending, v->pended);
+	if (v->moved) {
+		add_relaxed(&pool->moved_objects, v->moved);
+		add_relaxed(&pool->moved_bytes, v->moved * size);
+	}
 }
 
-void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab,
+void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab, unsigned int keep,
 			    struct pool_verdict *ret_verdict)
 {
 	uint32_t tag = load_relaxed(&slab->tag);
 	unsigned int index = tag >> 8, bad;
 	struct pool_verdict v = {0};
-	struct round r = {.slab = slab, .class = &pool->classes[index]};
+	struct pool_round r = {.slab = slab, .class = &pool->classes[index]};
 
 	*ret_verdict = v;
 	if ((tag & 0xff) != SLAB_ACTIVE || !isolate(pool, &r, tag))
 		return;
 	v.pages = load_relaxed(&slab->pages);
+	if (pool_class_moves(pool, &r.class->geo))
+		shrink_pool_move_young(pool, &r, index, &v);
 	if (ask(pool, &r, &v, r.asked))
 		ask_again(pool, &r, &v);
 	account(pool, &v, pool_object_size(pool, r.class, slab));
 	pthread_mutex_lock(pool_class_lock(pool, index));
 	bad = clear_places(pool, &r);
-	dispose(pool, &r, &v, index);
+	dispose(pool, &r, &v, index, keep);
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	if (bad)
 		shrink_pool_misuse(pool, pool->data + pool_slab_offset(pool, slab));

@@ -7,8 +7,9 @@
 #include <libshrink/os/map.h>
 #include <libshrink/pool/slab.h>
 
-/* Tables of an extent in use, counted in full though touched bit by bit. */
-#define TABLE_USED (TABLE_EXTENT + MARKS_SIZE)
+/* Tables of an extent in use, counted in full though touched bit by bit; but for the
+ * bitmaps, which only slabs of small objects have. */
+#define TABLES_USED (TABLE_BITS + MARKS_SIZE)
 
 static uint32_t places_of(unsigned int stride)
 {
@@ -36,7 +37,8 @@ static struct pool_extent *carve(struct shrink_pool *pool)
 	if (n == pool->max_extents ||
 	    shrink_os_map_open(pool->data + ((size_t)n << EXTENT_SHIFT), EXTENT_SIZE) < 0 ||
 	    shrink_os_map_open(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_SIZE) < 0 ||
-	    shrink_os_map_open(pool->marks + n * MARKS_SIZE, MARKS_SIZE) < 0)
+	    shrink_os_map_open(pool->marks + n * MARKS_SIZE, MARKS_SIZE) < 0 ||
+	    (pool->move && shrink_os_map_open(pool->ages + n * MARKS_SIZE, MARKS_SIZE) < 0))
 		return NULL;
 	extent = pool_extent(pool, n);
 	shrink_list_init(&extent->link);
@@ -54,7 +56,7 @@ static struct pool_extent *extent_for(struct shrink_pool *pool, unsigned int str
 
 	if (!shrink_list_empty(list))
 		return shrink_list_entry(list->next, struct pool_extent, link);
-	if (!within_max(pool, bytes + TABLE_USED))
+	if (!within_max(pool, bytes + TABLES_USED))
 		return NULL;
 	if (shrink_list_empty(&pool->extents_free)) {
 		extent = carve(pool);
@@ -64,7 +66,7 @@ static struct pool_extent *extent_for(struct shrink_pool *pool, unsigned int str
 	}
 	if (!extent)
 		return NULL;
-	pool->table_bytes += TABLE_USED;
+	pool->table_bytes += TABLES_USED;
 	store_relaxed(&extent->stride, stride);
 	shrink_list_add_tail(&extent->link, list);
 	return extent;
@@ -83,10 +85,37 @@ static uint32_t take_place(struct pool_extent *extent)
 	return word * 64 + bit;
 }
 
-struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int stride,
+/* Bit of the page that the byte at @offset of a table lies in. */
+static uint32_t page_bit(const struct shrink_pool *pool, size_t offset, unsigned int first)
+{
+	return UINT32_C(1) << (first + (unsigned int)(offset / pool->page));
+}
+
+/* Bitmaps and ages come with the first slab that needs their page. extent_lock */
+static void count_rare(struct shrink_pool *pool, struct pool_extent *extent,
+		       struct pool_slab *slab, const struct shrink_class_geometry *g)
+{
+	size_t bits = (size_t)((unsigned char *)pool_slab_bits(pool, slab) - pool->tables);
+	size_t ages = (pool_slab_offset(pool, slab) & (EXTENT_SIZE - 1)) >> MARK_SHIFT;
+	uint32_t needed = 0;
+
+	bits = (bits & (TABLE_SIZE - 1)) - TABLE_BITS;
+	if (g->nr > 64)
+		needed = page_bit(pool, bits, 0) |
+			 page_bit(pool, bits + sizeof(struct pool_bits) - 1, 0);
+	if (pool_class_moves(pool, g) && g->size < 2u << MARK_SHIFT)
+		needed |= page_bit(pool, ages, (TABLE_EXTENT - TABLE_BITS) / 4096);
+	needed &= ~extent->rare_pages;
+	pool->table_bytes += (uint64_t)__builtin_popcount(needed) * pool->page;
+	extent->rare_pages |= needed;
+}
+
+struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool,
+					 const struct shrink_class_geometry *g,
 					 unsigned int pages)
 {
 	uint64_t bytes = (uint64_t)pages * pool->page;
+	unsigned int stride = g->stride;
 	struct pool_extent *extent = NULL;
 	struct pool_slab *slab = NULL;
 	size_t offset;
@@ -103,6 +132,7 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int 
 		add_relaxed(&pool->resident_pages, pages);
 		pool->nr_slabs++;
 		slab = pool_slab_at(pool, offset);
+		count_rare(pool, extent, slab, g);
 	}
 	pthread_mutex_unlock(&pool->extent_lock);
 	return slab;
@@ -116,9 +146,13 @@ static void retire(struct shrink_pool *pool, struct pool_extent *extent)
 	shrink_list_del(&extent->link);
 	shrink_list_add_tail(&extent->link, &pool->extents_free);
 	store_relaxed(&extent->stride, 0);
-	pool->table_bytes -= TABLE_USED;
+	pool->table_bytes -= TABLES_USED;
+	pool->table_bytes -= (uint64_t)__builtin_popcount(extent->rare_pages) * pool->page;
+	extent->rare_pages = 0;
 	shrink_os_map_return(pool->tables + ((size_t)n << TABLE_SHIFT), TABLE_EXTENT);
 	shrink_os_map_return(pool->marks + n * MARKS_SIZE, MARKS_SIZE);
+	if (pool->move)
+		shrink_os_map_return(pool->ages + n * MARKS_SIZE, MARKS_SIZE);
 }
 
 void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,
@@ -158,4 +192,17 @@ struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *o
 		return NULL;
 	*ret_offset = offset & (((size_t)1 << stride) - 1);
 	return pool_slab_at(pool, offset - *ret_offset);
+}
+
+int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages)
+{
+	uint64_t bytes = (uint64_t)pages * pool->page;
+	int fits;
+
+	pthread_mutex_lock(&pool->extent_lock);
+	if (shrink_list_empty(&pool->extents_partial[stride - UNIT_SHIFT]))
+		bytes += TABLES_USED;
+	fits = within_max(pool, bytes);
+	pthread_mutex_unlock(&pool->extent_lock);
+	return fits;
 }

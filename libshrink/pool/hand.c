@@ -10,6 +10,7 @@
  * is still being filled. */
 #define YOUNG_PART 16
 #define WINDOW_MIN 1024 /* pages the heat map remembers at least */
+#define KEEP_PERCENT 60 /* of the bytes met are older than what is worth a move */
 
 static struct pool_slab *next_in_extent(struct shrink_pool *pool, const struct pool_extent *extent)
 {
@@ -101,6 +102,36 @@ static unsigned int hot_objects(struct shrink_pool *pool, const struct shrink_cl
 	return hot;
 }
 
+/* Where objects can be moved: each by itself. The slab's heat is their mean age, as
+ * young as they are hot; where nearly all are worth keeping it is spared. */
+static unsigned int look_ages(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+			      struct pool_slab *slab, size_t offset, size_t length)
+{
+	struct pool_places places = pool_places(pool, slab, g->nr);
+	uint64_t window = load_relaxed(&pool->resident_pages) * pool->page / 4;
+	unsigned int sum = 0, young = 0, keep = load_relaxed(&pool->keep_age);
+
+	for (unsigned int w = 0; w < places.words; w++) {
+		for (uint64_t bits = live_bits(&places, w); bits; bits &= bits - 1) {
+			size_t at = (w * 64 + (size_t)__builtin_ctzll(bits)) * g->size;
+			_Atomic unsigned char *age = pool_age_at(pool, g, offset + at);
+			unsigned int a;
+
+			if (at >= length)
+				break;
+			a = shrink_age_next(load_relaxed(age), shrink_fast_test_clear(pool_mark_at(
+								       pool, offset + at)));
+			store_relaxed(age, (unsigned char)a);
+			shrink_age_enter(&pool->age_map, a, g->size,
+					 shrink_max_u64(window, WINDOW_MIN * pool->page));
+			sum += a;
+			young += a >= keep;
+		}
+	}
+	sum /= g->nr;
+	return young * 8 > g->nr * 7u && sum <= SHRINK_HEAT_SPARED ? SHRINK_HEAT_SPARED + 1 : sum;
+}
+
 /* The slab's heat after this look. */
 static unsigned int look(struct shrink_pool *pool, const struct shrink_class_geometry *g,
 			 struct pool_slab *slab)
@@ -108,14 +139,19 @@ static unsigned int look(struct shrink_pool *pool, const struct shrink_class_geo
 	size_t offset = pool_slab_offset(pool, slab);
 	size_t length = shrink_min_u64((size_t)1 << g->stride,
 				       EXTENT_SIZE - (offset & (EXTENT_SIZE - 1)));
-	unsigned int marks, heat = load_relaxed(&slab->heat);
+	unsigned int heat = load_relaxed(&slab->heat), of = g->nr, hot;
 
-	if (g->size && g->size < 1u << MARK_SHIFT) {
-		marks = (unsigned int)(length >> MARK_SHIFT);
-		heat = shrink_heat_next(heat, hot_shared(pool, offset, marks), marks);
+	if (pool_class_moves(pool, g)) {
+		heat = look_ages(pool, g, slab, offset, length);
 	} else {
-		heat = shrink_heat_next(heat, hot_objects(pool, g, slab, offset, length),
-					g->nr);
+		if (g->size && g->size < 1u << MARK_SHIFT) {
+			of = (unsigned int)(length >> MARK_SHIFT);
+			hot = hot_shared(pool, offset, of);
+		} else {
+			hot = hot_objects(pool, g, slab, offset, length);
+		}
+		heat = pool->move ? shrink_heat_mean(heat, hot, of)
+				  : shrink_heat_next(heat, hot, of);
 	}
 	store_relaxed(&slab->heat, (uint8_t)heat);
 	return heat;
@@ -167,7 +203,11 @@ void shrink_pool_gather(struct shrink_pool *pool, struct pool_tour *tour, uint64
 
 	tour->nr = 0;
 	pthread_mutex_lock(&pool->hand_lock);
-	while (tour->nr < POOL_VICTIMS && found + tour->spared - spared < pages &&
+	if (pool->move)
+		store_relaxed(&pool->keep_age,
+			      shrink_age_percentile(&pool->age_map, KEEP_PERCENT));
+	while (tour->nr < POOL_VICTIMS &&
+	       found + (tour->unpaid ? 0 : tour->spared - spared) < pages &&
 	       tour->walked < tour->walk_max && !lap_over(pool, tour)) {
 		slab = next_slab(pool);
 		if (!slab)

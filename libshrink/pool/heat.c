@@ -13,6 +13,11 @@ unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int 
 	return now > heat / 2 ? now : heat / 2;
 }
 
+unsigned int shrink_heat_mean(unsigned int heat, unsigned int hot, unsigned int places)
+{
+	return heat / 2 + (places ? hot * 128 / places : 0);
+}
+
 unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places,
 			       int young)
 {
@@ -45,4 +50,27 @@ int shrink_heat_is_cold(const struct shrink_heat_map *map, unsigned int score)
 	for (unsigned int i = 0; i < score; i++)
 		colder += map->pages[i];
 	return colder * 4 < map->total || !map->total;
+}
+
+void shrink_age_enter(struct shrink_age_map *map, unsigned int age, uint64_t bytes, uint64_t window)
+{
+	map->bytes[age] += bytes;
+	map->total += bytes;
+	if (map->total < window)
+		return;
+	map->total = 0;
+	for (unsigned int i = 0; i < SHRINK_AGES; i++) {
+		map->bytes[i] /= 2;
+		map->total += map->bytes[i];
+	}
+}
+
+unsigned int shrink_age_percentile(const struct shrink_age_map *map, unsigned int percent)
+{
+	uint64_t older = map->bytes[0];
+	unsigned int age = 1;
+
+	while (age < SHRINK_AGES - 1 && older * 100 < map->total * percent)
+		older += map->bytes[age++];
+	return age;
 }

@@ -32,8 +32,39 @@ struct shrink_heat_map {
 	uint64_t total;
 };
 
+/*
+ * Where objects can be moved they are told apart one by one: an object's age is a byte
+ * that is shifted right at each look, with a one on the left if it was used since the
+ * last. So it tells how recently and how often, of the last eight looks. The hand keeps
+ * a fading histogram of ages too: objects as young as the youngest part of all bytes
+ * are worth a move when their slab goes.
+ */
+#define SHRINK_AGES 256
+#define SHRINK_AGE_BORN 0x80 /* as if used just now */
+
+struct shrink_age_map {
+	uint64_t bytes[SHRINK_AGES];
+	uint64_t total;
+};
+
+static inline unsigned int shrink_age_next(unsigned int age, int used)
+{
+	return age >> 1 | (used ? 0x80u : 0u);
+}
+
+/* As shrink_heat_enter(). */
+void shrink_age_enter(struct shrink_age_map *map, unsigned int age, uint64_t bytes,
+		      uint64_t window);
+/* The age that @percent of the bytes met are older than; 1 at least, as what was not
+ * used in eight looks is not worth a move. */
+unsigned int shrink_age_percentile(const struct shrink_age_map *map, unsigned int percent);
+
 /* @hot of @places were used since the last look. */
 unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int places);
+
+/* The same as the mean of ages, for slabs of a pool that moves whose own objects cannot
+ * be told apart. */
+unsigned int shrink_heat_mean(unsigned int heat, unsigned int hot, unsigned int places);
 
 /* @young: allocated from a short while ago. */
 unsigned int shrink_heat_score(unsigned int heat, unsigned int live, unsigned int places,

@@ -31,6 +31,8 @@ void shrink_pool_list_drop(struct shrink_pool *pool, struct pool_class *class,
 {
 	if (class->current == slab)
 		class->current = NULL;
+	if (class->shelter == slab)
+		class->shelter = NULL;
 	if (slab->list == LIST_NONE)
 		return;
 	shrink_list_del(&slab->link);
@@ -47,7 +49,7 @@ void shrink_pool_list_put(struct shrink_pool *pool, struct pool_class *class,
 	unsigned int live = load_relaxed(&slab->live), nr = class->geo.nr;
 	uint8_t list = (uint8_t)(live == nr ? LIST_NONE : live ? live * QUARTERS / nr : LIST_EMPTY);
 
-	if (slab->list == list || slab == class->current)
+	if (slab->list == list || slab == class->current || slab == class->shelter)
 		return;
 	shrink_pool_list_drop(pool, class, slab);
 	if (list == LIST_NONE)

@@ -5,11 +5,9 @@
 #include <libshrink/base/log.h>
 #include <libshrink/pool/magazine.h>
 
-/* Pages of a new slab for an object of @size. */
-static unsigned int pages_for(const struct shrink_pool *pool, const struct pool_class *class,
-			      size_t size)
+unsigned int shrink_pool_pages_for(const struct shrink_pool *pool, unsigned int index, size_t size)
 {
-	size_t length = class->geo.length ? class->geo.length : size;
+	size_t length = pool->classes[index].geo.length ? pool->classes[index].geo.length : size;
 
 	return (unsigned int)((length + pool->page - 1) / pool->page);
 }
@@ -39,7 +37,7 @@ static size_t alloc_locked(struct shrink_pool *pool, unsigned int index, unsigne
  * charge a group, which may reclaim, which may scan this pool. */
 static size_t alloc_slowly(struct shrink_pool *pool, unsigned int index, size_t size)
 {
-	unsigned int pages = pages_for(pool, &pool->classes[index], size);
+	unsigned int pages = shrink_pool_pages_for(pool, index, size);
 	struct pool_slab *grown;
 	size_t offset;
 
@@ -48,7 +46,7 @@ static size_t alloc_slowly(struct shrink_pool *pool, unsigned int index, size_t 
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	if (offset != SIZE_MAX)
 		return offset;
-	grown = shrink_pool_place_take(pool, pool->classes[index].geo.stride, pages);
+	grown = shrink_pool_place_take(pool, &pool->classes[index].geo, pages);
 	if (!grown)
 		return SIZE_MAX;
 	pthread_mutex_lock(pool_class_lock(pool, index));
@@ -81,6 +79,9 @@ void *shrink_pool_alloc(struct shrink_pool *pool, size_t size)
 	}
 	/* left by who lived here before */
 	shrink_fast_test_clear(pool_mark_at(pool, offset));
+	if (pool_class_moves(pool, &pool->classes[index].geo))
+		store_relaxed(pool_age_at(pool, &pool->classes[index].geo, offset),
+			      SHRINK_AGE_BORN);
 	return pool->data + offset;
 }
 

@@ -19,7 +19,7 @@ static void activate(struct shrink_pool *pool, unsigned int index, struct pool_s
 	store_relaxed(&slab->live, 0);
 	store_relaxed(&slab->nr_pending, 0);
 	store_relaxed(&slab->pages, (uint16_t)pages);
-	store_relaxed(&slab->heat, 0);
+	store_relaxed(&slab->heat, pool->move ? SHRINK_AGE_BORN : 0);
 	atomic_store_explicit(&slab->tag, pool_tag(index, SLAB_ACTIVE), memory_order_release);
 }
 
@@ -83,22 +83,40 @@ static void taken(struct pool_class *class, struct pool_slab *slab, uint64_t byt
 	class->taken_bytes += bytes;
 }
 
-size_t shrink_pool_take_place(struct shrink_pool *pool, struct pool_class *class)
+static size_t take_in(struct shrink_pool *pool, struct pool_class *class, struct pool_slab *slab)
 {
-	struct pool_slab *slab = class->current;
-	struct pool_places places;
+	struct pool_places places = pool_places(pool, slab, class->geo.nr);
 	unsigned int word = 0, bit;
 	uint64_t alloc;
 
-	if (!slab || load_relaxed(&slab->live) == class->geo.nr)
-		return SIZE_MAX;
-	places = pool_places(pool, slab, class->geo.nr);
 	while ((alloc = load_relaxed(&places.alloc[word])) == UINT64_MAX)
 		word++;
 	bit = (unsigned int)__builtin_ctzll(~alloc);
 	store_relaxed(&places.alloc[word], alloc | UINT64_C(1) << bit);
 	taken(class, slab, class->geo.size);
 	return pool_slab_offset(pool, slab) + (size_t)(word * 64 + bit) * class->geo.size;
+}
+
+size_t shrink_pool_take_place(struct shrink_pool *pool, struct pool_class *class)
+{
+	struct pool_slab *slab = class->current;
+
+	if (!slab || load_relaxed(&slab->live) == class->geo.nr)
+		return SIZE_MAX;
+	return take_in(pool, class, slab);
+}
+
+unsigned int shrink_pool_take_shelter(struct shrink_pool *pool, struct pool_class *class,
+				      unsigned int nr, size_t *ret)
+{
+	struct pool_slab *slab = class->shelter;
+	unsigned int n = 0;
+
+	while (slab && n < nr && load_relaxed(&slab->live) < class->geo.nr)
+		ret[n++] = take_in(pool, class, slab);
+	if (slab && load_relaxed(&slab->live) == class->geo.nr)
+		class->shelter = NULL; /* full: on no list until something in it is freed */
+	return n;
 }
 
 size_t shrink_pool_take_large(struct shrink_pool *pool, struct pool_class *class,
@@ -115,7 +133,7 @@ static enum pool_aftermath emptied(struct shrink_pool *pool, struct pool_class *
 {
 	enum pool_slab_state state = tag & 0xff;
 
-	if (state == SLAB_EVICTING || slab == class->current)
+	if (state == SLAB_EVICTING || slab == class->current || slab == class->shelter)
 		return AFTER_NOTHING; /* its scan, or the next allocation, will see */
 	if (state == SLAB_ACTIVE && shrink_pool_cache_has_room(pool, load_relaxed(&slab->pages))) {
 		shrink_pool_list_put(pool, class, slab);

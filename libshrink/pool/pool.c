@@ -53,12 +53,13 @@ static int reserve_exactly(struct shrink_pool *pool, uint64_t bytes)
 	/* headers are numbered in 32 bits, and addresses end at 47 */
 	if (extents > UINT32_MAX >> 8)
 		return -ENOMEM;
-	pool->map_size = extents * (EXTENT_SIZE + TABLE_SIZE + MARKS_SIZE);
+	pool->map_size = extents * (EXTENT_SIZE + TABLE_SIZE + 2 * MARKS_SIZE);
 	pool->data = shrink_os_map_reserve(pool->map_size, SHRINK_OS_PAGES_SMALL);
 	if (!pool->data)
 		return -ENOMEM;
 	pool->tables = pool->data + extents * EXTENT_SIZE;
 	pool->marks = pool->tables + extents * TABLE_SIZE;
+	pool->ages = pool->marks + extents * MARKS_SIZE;
 	pool->fast = (struct shrink_fast_pool){(uintptr_t)pool->data, pool->marks};
 	pool->max_extents = (uint32_t)extents;
 	return 0;
@@ -145,6 +146,7 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 	pool->object_max = o->object_max ? o->object_max : OBJECT_MAX_DEFAULT;
 	pool->max_bytes = o->max_bytes;
 	pool->evict = o->evict;
+	pool->move = o->evict ? o->move : NULL;
 	pool->arg = o->arg;
 	if (!shrink_memcg_is_root(o->memcg))
 		pool->memcg = shrink_memcg_get(o->memcg);
@@ -269,6 +271,8 @@ int shrink_pool_stats(struct shrink_pool *pool, struct shrink_pool_stats *ret_st
 	stats.referenced = load_relaxed(&pool->referenced);
 	stats.pending = load_relaxed(&pool->pending);
 	stats.bad_frees = load_relaxed(&pool->bad_frees);
+	stats.moved_objects = load_relaxed(&pool->moved_objects);
+	stats.moved_bytes = load_relaxed(&pool->moved_bytes);
 	memset(ret_stats, 0, size);
 	memcpy(ret_stats, &stats, size < sizeof(stats) ? size : sizeof(stats));
 	return 0;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* The pool as a shrinker: how much there is, and one scan. */
+/* The pool as a shrinker: how much there is, and one scan. And as a cache that has a
+ * size of its own: room for a new object at the cost of colder ones. */
+#include <errno.h>
+#include <limits.h>
+
 #include <libshrink/core/memcg.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/pool/slab.h>
@@ -8,6 +12,10 @@
  * where slabs are alike. The rest bounds a call that finds nothing. */
 #define WALK_FACTOR 8
 #define WALK_EXTRA 1024
+/* Rounds of all slabs for one new object. Each halves their heat; nothing stays hot
+ * through eight without being used. */
+#define ROOM_LAPS 8
+#define ROOM_STEP 1024 /* pages met for each look whether there is room */
 
 /* What a scan call was asked for, and what it has done. */
 struct work {
@@ -19,6 +27,7 @@ struct work {
 	uint64_t emptied; /* pages of slabs on the way out */
 	uint64_t pending; /* pages that wait for their last user */
 	uint64_t asked, busy;
+	unsigned int keep; /* class that wants a slab; SHRINK_CLASSES = none */
 };
 
 /* Asked for the group that the objects are charged to? That of one that has gone
@@ -126,9 +135,9 @@ static void evict(struct work *w, struct pool_slab *slab)
 {
 	struct pool_verdict v;
 
-	shrink_pool_evict_slab(w->pool, slab, &v);
+	shrink_pool_evict_slab(w->pool, slab, w->keep, &v);
 	w->looked += v.pages;
-	w->asked += v.asked;
+	w->asked += v.asked + v.moved;
 	w->busy += v.busy;
 	if (v.pending)
 		w->pending += v.pages;
@@ -163,7 +172,7 @@ static unsigned long answer(const struct work *w)
 unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc)
 {
 	struct shrink_pool *pool = s->private_data;
-	struct work w = {.pool = pool, .sc = sc};
+	struct work w = {.pool = pool, .sc = sc, .keep = SHRINK_CLASSES};
 
 	if ((pool->nid >= 0 && sc->nid != pool->nid) || !is_ours(pool, sc->memcg) || !enter(pool))
 		return SHRINK_STOP;
@@ -183,4 +192,58 @@ unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc)
 	sc->bytes_pending = w.pending * pool->page;
 	leave(pool);
 	return answer(&w);
+}
+
+/* Is there a place for a new object of the class without taking from anybody? */
+static int has_place(struct shrink_pool *pool, unsigned int index, unsigned int pages)
+{
+	struct pool_class *class = &pool->classes[index];
+	struct pool_slab *slab;
+	int has;
+
+	pthread_mutex_lock(pool_class_lock(pool, index));
+	slab = class->current;
+	has = class->geo.size && slab && load_relaxed(&slab->live) < class->geo.nr;
+	for (unsigned int q = 0; !has && class->geo.size && q < QUARTERS; q++)
+		has = !shrink_list_empty(&class->partial[q]);
+	has = has || !shrink_list_empty(&class->empty);
+	pthread_mutex_unlock(pool_class_lock(pool, index));
+	return has || shrink_pool_place_fits(pool, class->geo.stride, pages);
+}
+
+/* One round of all slabs, in steps, so that nobody waits long for the hand. */
+static int make_room(struct work *w, unsigned int pages)
+{
+	while (!has_place(w->pool, w->keep, pages)) {
+		if (!w->tour.slabs_left && w->tour.second_lap)
+			return -EAGAIN;
+		w->tour.walk_max = w->tour.walked + ROOM_STEP;
+		shrink_pool_gather(w->pool, &w->tour, pages);
+		for (unsigned int i = 0; i < w->tour.nr; i++)
+			evict(w, w->tour.victims[i]);
+		shrink_pool_run_flush(w->pool, &w->run);
+	}
+	return 0;
+}
+
+int shrink_pool_make_room(struct shrink_pool *pool, size_t size)
+{
+	struct shrink_control sc = {.nr_to_scan = ULONG_MAX};
+	struct work w = {.pool = pool, .sc = &sc};
+	unsigned int pages;
+	int r = -EAGAIN;
+
+	if (!pool || !pool->evict || !size || size > pool->object_max)
+		return -EINVAL;
+	if (!enter(pool))
+		return -ESHUTDOWN;
+	w.keep = shrink_class_of(size, pool->page);
+	pages = shrink_pool_pages_for(pool, w.keep, size);
+	for (int lap = 0; lap < ROOM_LAPS && r; lap++) {
+		w.tour = (struct pool_tour){.slabs_left = load_relaxed(&pool->nr_slabs),
+					    .unpaid = 1};
+		r = make_room(&w, pages);
+	}
+	leave(pool);
+	return r;
 }

@@ -9,6 +9,8 @@
  *            16K  bitmaps of slabs with more than 64 objects, 192 bytes per 16 KiB
  *            64K  the extent's own account
  *   marks  | 64 KiB          | 64 KiB   | ...       one byte per 64 bytes of data
+ *            of an object that can be moved, 128 bytes or more, the next one is its age
+ *   ages   | 64 KiB          | 64 KiB   | ...       the same, of objects below 128 bytes
  *
  * All of it is one reserved range. Extents are opened in order of address; an
  * extent is cut into slabs of one stride as long as it is in use. Nothing of a
@@ -92,11 +94,13 @@ struct pool_extent {
 	_Atomic uint64_t used[EXTENT_UNITS / 64]; /* places taken */
 	_Atomic uint32_t stride; /* log2; 0 = in no use */
 	uint32_t nr_used;
+	uint32_t rare_pages;     /* of the bitmaps' 12 pages and the ages' 16 those in use */
 };
 
 struct pool_class {
 	struct shrink_class_geometry geo;
 	struct pool_slab *current; /* allocated from; on no list */
+	struct pool_slab *shelter; /* survivors are moved there; on no list */
 	struct shrink_list partial[QUARTERS];
 	struct shrink_list empty;  /* mapped, without objects: the bounded cache */
 	_Atomic uint32_t nr_empty;
@@ -115,6 +119,7 @@ struct shrink_pool {
 	unsigned char *data;
 	unsigned char *tables;
 	unsigned char *marks;
+	unsigned char *ages;
 	size_t map_size;
 	size_t page;
 	uint32_t max_extents;
@@ -123,6 +128,7 @@ struct shrink_pool {
 	size_t object_max;
 	uint64_t max_bytes;
 	enum shrink_evict (*evict)(void *arg, void *object, size_t size);
+	int (*move)(void *arg, void *from, void *to, size_t size);
 	void *arg;
 	struct shrinker *shrinker;
 	char name[64];
@@ -148,12 +154,15 @@ struct shrink_pool {
 	int dying;
 	uint32_t hand_extent, hand_place;
 	struct shrink_heat_map heat_map;
+	struct shrink_age_map age_map;
+	_Atomic uint32_t keep_age; /* as old or younger: worth a move */
 
 	/* accounts, added to once per slab or misuse */
 	_Atomic uint64_t cached_pages SHRINK_ALIGNED; /* of slabs in the empty lists */
 	_Atomic uint64_t pending_pages;               /* reported, not completed */
 	_Atomic uint64_t evicted_objects, evicted_bytes, returned_bytes;
 	_Atomic uint64_t busy, referenced, pending, bad_frees;
+	_Atomic uint64_t moved_objects, moved_bytes;
 };
 
 #define load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
@@ -207,6 +216,24 @@ static inline unsigned char *pool_mark_at(const struct shrink_pool *pool, size_t
 	return pool->marks + (offset >> MARK_SHIFT);
 }
 
+/* From 128 bytes on beside the mark: the next byte's 64 bytes of data are the object's
+ * too, all of them, so no other object's mark or age is there. */
+static inline _Atomic unsigned char *pool_age_at(const struct shrink_pool *pool,
+						 const struct shrink_class_geometry *g,
+						 size_t offset)
+{
+	if (g->size >= 2u << MARK_SHIFT)
+		return (void *)(pool_mark_at(pool, offset) + 1);
+	return (void *)(pool->ages + (offset >> MARK_SHIFT));
+}
+
+/* Are objects of the class told apart by age, and moved? */
+static inline int pool_class_moves(const struct shrink_pool *pool,
+				   const struct shrink_class_geometry *g)
+{
+	return pool->move && g->size >= 1u << MARK_SHIFT;
+}
+
 /* A slab's taken and pending places, wherever they are kept; 64 per word. */
 struct pool_places {
 	_Atomic uint64_t *alloc, *pending, *cached;
@@ -248,10 +275,13 @@ static inline size_t pool_object_size(const struct shrink_pool *pool,
 
 /* extent.c: places for slabs. */
 
-/* A free place for a slab of @pages, its header zeroed; NULL: no addresses left,
- * over max_bytes, or the system refuses. Any class lock may be held. */
-struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool, unsigned int stride,
+/* A free place for a slab of @pages of this class; NULL: no addresses left, over
+ * max_bytes, or the system refuses. Any class lock may be held. */
+struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool,
+					 const struct shrink_class_geometry *g,
 					 unsigned int pages);
+/* Would one be found within max_bytes, as far as one can tell beforehand? */
+int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages);
 /* Gives up @nr places of one extent from @first on, together @pages, whose pages
  * have gone. */
 void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,
@@ -279,6 +309,9 @@ int shrink_pool_cache_has_room(struct shrink_pool *pool, unsigned int pages);
 /* Puts a place just taken from extent.c to use, as the class's current slab. */
 void shrink_pool_slab_begin(struct shrink_pool *pool, unsigned int index, struct pool_slab *slab,
 			    unsigned int pages);
+/* Up to @nr places for survivors, in the class's shelter; their offsets in @ret. */
+unsigned int shrink_pool_take_shelter(struct shrink_pool *pool, struct pool_class *class,
+				      unsigned int nr, size_t *ret);
 /* Gives the class another current slab, the densest at hand; for large objects an
  * empty one of about @pages. NULL: there is none. */
 struct pool_slab *shrink_pool_slab_choose(struct shrink_pool *pool, unsigned int index,
@@ -299,6 +332,9 @@ enum pool_aftermath shrink_pool_free_locked(struct shrink_pool *pool, struct poo
 void shrink_pool_give_slab(struct shrink_pool *pool, struct pool_slab *slab, int was_pending);
 
 /* object.c */
+
+/* Pages of a slab for an object of @size, of class @index. */
+unsigned int shrink_pool_pages_for(const struct shrink_pool *pool, unsigned int index, size_t size);
 
 /* Counts and reports a free of what is no object. No lock held. */
 void shrink_pool_misuse(struct shrink_pool *pool, const void *object);
@@ -335,6 +371,7 @@ struct pool_tour {
 	uint64_t spared;    /* of those, passed over as hot */
 	uint64_t slabs_left; /* until the lap ends */
 	int second_lap;
+	int unpaid;          /* what is spared is not charged to what is asked for */
 	unsigned int nr;
 	struct pool_slab *victims[POOL_VICTIMS];
 };
@@ -345,13 +382,15 @@ void shrink_pool_gather(struct shrink_pool *pool, struct pool_tour *tour, uint64
 /* evict.c: one slab. */
 
 struct pool_verdict {
-	unsigned int asked, evicted, pended, busy, referenced;
+	unsigned int asked, evicted, pended, busy, referenced, moved;
 	uint64_t pages;  /* of the slab looked at; 0 = it was gone */
 	int empty;       /* its tag is FREE: pages may go */
 	int pending;     /* waits for users of its last objects */
 };
 
-void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab,
+/* @keep: class that wants a slab: one of it that was emptied stays, for new objects;
+ * SHRINK_CLASSES: none does. */
+void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab, unsigned int keep,
 			    struct pool_verdict *ret_verdict);
 
 #endif /* SHRINK_POOL_SLAB_H */
