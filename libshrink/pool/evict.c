@@ -52,8 +52,8 @@ static int isolate(struct shrink_pool *pool, struct pool_round *r, uint32_t tag)
 
 /* One answer. Returns 0 when asking on is worth nothing: the slab would stay
  * anyway, and more would be lost by going on than was lost so far. */
-static int hear(struct pool_round *r, struct pool_verdict *v, enum shrink_evict answer, unsigned int w,
-		uint64_t bit)
+static int hear(struct pool_round *r, struct pool_verdict *v, enum shrink_evict answer,
+		unsigned int w, uint64_t bit)
 {
 	v->asked++;
 	switch (answer) {
@@ -159,8 +159,9 @@ static void zero_heads(struct shrink_pool *pool, struct pool_round *r)
 	unsigned char *start = pool->data + pool_slab_offset(pool, r->slab);
 
 	for (unsigned int w = 0; w < places.words; w++) {
-		uint64_t bits = (r->evicted[w] | r->moved[w]) & ~load_relaxed(&places.alloc[w]);
+		uint64_t bits = r->evicted[w] | r->moved[w];
 
+		bits &= ~load_relaxed(&places.alloc[w]);
 		for (; bits; bits &= bits - 1)
 			pool_zero_head(start + (w * 64 + (size_t)__builtin_ctzll(bits)) *
 						       r->class->geo.size);

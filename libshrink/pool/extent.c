@@ -197,12 +197,13 @@ struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *o
 int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages)
 {
 	uint64_t bytes = (uint64_t)pages * pool->page;
-	int fits;
+	int fits, partial;
 
 	pthread_mutex_lock(&pool->extent_lock);
-	if (shrink_list_empty(&pool->extents_partial[stride - UNIT_SHIFT]))
-		bytes += TABLES_USED;
-	fits = within_max(pool, bytes);
+	partial = !shrink_list_empty(&pool->extents_partial[stride - UNIT_SHIFT]);
+	fits = within_max(pool, bytes + (partial ? 0 : TABLES_USED)) &&
+	       (partial || !shrink_list_empty(&pool->extents_free) ||
+		load_relaxed(&pool->nr_extents) < pool->max_extents);
 	pthread_mutex_unlock(&pool->extent_lock);
 	return fits;
 }

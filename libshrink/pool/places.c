@@ -25,8 +25,7 @@ static void activate(struct shrink_pool *pool, unsigned int index, struct pool_s
 
 /* An empty slab of a class whose slabs differ in length: one that is kept is
  * taken where it fits with little to spare. */
-static struct pool_slab *large_kept(struct shrink_pool *pool, struct pool_class *class,
-				    unsigned int pages)
+static struct pool_slab *large_kept(const struct pool_class *class, unsigned int pages)
 {
 	struct pool_slab *slab;
 	unsigned int have;
@@ -35,10 +34,21 @@ static struct pool_slab *large_kept(struct shrink_pool *pool, struct pool_class 
 		return NULL;
 	slab = shrink_list_entry(class->empty.next, struct pool_slab, link);
 	have = load_relaxed(&slab->pages);
-	if (have < pages || have - pages > pages / 8)
-		return NULL;
-	shrink_pool_list_drop(pool, class, slab);
-	return slab;
+	return have < pages || have - pages > pages / 8 ? NULL : slab;
+}
+
+int shrink_pool_has_place(const struct pool_class *class, unsigned int pages)
+{
+	const struct pool_slab *slab = class->current;
+
+	if (!class->geo.size)
+		return large_kept(class, pages) != NULL;
+	if (slab && load_relaxed(&slab->live) < class->geo.nr)
+		return 1;
+	for (unsigned int q = 0; q < QUARTERS; q++)
+		if (!shrink_list_empty(&class->partial[q]))
+			return 1;
+	return !shrink_list_empty(&class->empty);
 }
 
 /* Objects are born in @slab from now on. */
@@ -69,8 +79,13 @@ struct pool_slab *shrink_pool_slab_choose(struct shrink_pool *pool, unsigned int
 	struct pool_slab *slab;
 
 	class->current = NULL; /* full: on no list until something in it is freed */
-	slab = class->geo.size ? shrink_pool_list_densest(pool, class)
-			       : large_kept(pool, class, pages);
+	if (class->geo.size) {
+		slab = shrink_pool_list_densest(pool, class);
+	} else {
+		slab = large_kept(class, pages);
+		if (slab)
+			shrink_pool_list_drop(pool, class, slab);
+	}
 	if (slab)
 		choose(pool, class, slab);
 	return slab;

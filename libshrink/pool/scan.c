@@ -197,24 +197,18 @@ unsigned long shrink_pool_scan(struct shrinker *s, struct shrink_control *sc)
 /* Is there a place for a new object of the class without taking from anybody? */
 static int has_place(struct shrink_pool *pool, unsigned int index, unsigned int pages)
 {
-	struct pool_class *class = &pool->classes[index];
-	struct pool_slab *slab;
 	int has;
 
 	pthread_mutex_lock(pool_class_lock(pool, index));
-	slab = class->current;
-	has = class->geo.size && slab && load_relaxed(&slab->live) < class->geo.nr;
-	for (unsigned int q = 0; !has && class->geo.size && q < QUARTERS; q++)
-		has = !shrink_list_empty(&class->partial[q]);
-	has = has || !shrink_list_empty(&class->empty);
+	has = shrink_pool_has_place(&pool->classes[index], pages);
 	pthread_mutex_unlock(pool_class_lock(pool, index));
-	return has || shrink_pool_place_fits(pool, class->geo.stride, pages);
+	return has || shrink_pool_place_fits(pool, pool->classes[index].geo.stride, pages);
 }
 
 /* One round of all slabs, in steps, so that nobody waits long for the hand. */
-static int make_room(struct work *w, unsigned int pages)
+static int make_room(struct work *w, unsigned int index, unsigned int pages)
 {
-	while (!has_place(w->pool, w->keep, pages)) {
+	while (!has_place(w->pool, index, pages)) {
 		if (!w->tour.slabs_left && w->tour.second_lap)
 			return -EAGAIN;
 		w->tour.walk_max = w->tour.walked + ROOM_STEP;
@@ -230,19 +224,25 @@ int shrink_pool_make_room(struct shrink_pool *pool, size_t size)
 {
 	struct shrink_control sc = {.nr_to_scan = ULONG_MAX};
 	struct work w = {.pool = pool, .sc = &sc};
-	unsigned int pages;
+	unsigned int index, pages;
 	int r = -EAGAIN;
 
 	if (!pool || !pool->evict || !size || size > pool->object_max)
 		return -EINVAL;
 	if (!enter(pool))
 		return -ESHUTDOWN;
-	w.keep = shrink_class_of(size, pool->page);
-	pages = shrink_pool_pages_for(pool, w.keep, size);
+	index = shrink_class_of(size, pool->page);
+	pages = shrink_pool_pages_for(pool, index, size);
+	/* a large slab hardly ever fits another large object */
+	w.keep = pool->classes[index].geo.size ? index : SHRINK_CLASSES;
+	if (!has_place(pool, index, pages)) {
+		give_kept(&w);
+		shrink_pool_run_flush(pool, &w.run);
+	}
 	for (int lap = 0; lap < ROOM_LAPS && r; lap++) {
 		w.tour = (struct pool_tour){.slabs_left = load_relaxed(&pool->nr_slabs),
 					    .unpaid = 1};
-		r = make_room(&w, pages);
+		r = make_room(&w, index, pages);
 	}
 	leave(pool);
 	return r;

@@ -316,6 +316,8 @@ unsigned int shrink_pool_take_shelter(struct shrink_pool *pool, struct pool_clas
  * empty one of about @pages. NULL: there is none. */
 struct pool_slab *shrink_pool_slab_choose(struct shrink_pool *pool, unsigned int index,
 					  unsigned int pages);
+/* Would an object find a place in the slabs that the class has? @pages: as above. */
+int shrink_pool_has_place(const struct pool_class *class, unsigned int pages);
 /* A place of the current slab: its offset in the pool; SIZE_MAX: it has none. */
 size_t shrink_pool_take_place(struct shrink_pool *pool, struct pool_class *class);
 /* The same for the one object of a slab of its own. */

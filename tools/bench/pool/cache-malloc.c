@@ -37,7 +37,7 @@ struct lru {
 	void (*release)(void *);
 	void (*trim)(void);
 	struct entry *entries, ends; /* ends.older = newest */
-	uint64_t used, share, resident_max, resident_before, evicted;
+	uint64_t used, share, resident_high, resident_before, evicted;
 	unsigned int puts;
 };
 
@@ -76,7 +76,8 @@ static void *create(const struct trace *t, uint64_t capacity, struct lru with)
 		return NULL;
 	}
 	c->ends.older = c->ends.newer = &c->ends;
-	c->share = c->resident_max = capacity;
+	c->share = capacity;
+	c->resident_high = capacity / 100 * 98;
 	c->resident_before = resident_now();
 	return c;
 }
@@ -139,13 +140,18 @@ static uint64_t resident(const struct lru *c)
 	return now > c->resident_before ? now - c->resident_before : 0;
 }
 
-/* The process is larger than it may be: so much less is kept from now on. */
+/* The process has grown beyond what it may be: so much less is kept from now on. What
+ * is resident does not fall for that, it only grows no further, so each growth is
+ * answered once, and a little early. */
 static void lower(struct lru *c)
 {
-	uint64_t now = resident(c), over = now > c->resident_max ? now - c->resident_max : 0;
+	uint64_t now = resident(c), over;
 
-	if (over)
-		c->share -= over < c->share / 8 ? over : c->share / 8;
+	if (now <= c->resident_high)
+		return;
+	over = now - c->resident_high;
+	c->resident_high = now;
+	c->share -= over < c->share / 8 ? over : c->share / 8;
 }
 
 static void put(void *cache, uint32_t key, uint32_t size)
