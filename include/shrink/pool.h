@@ -53,6 +53,14 @@ enum shrink_evict {
 /** In shrink_pool_options.flags: bind the pool's memory to node .nid; its shrinker
  *  is NUMA-aware then, and counts at that node only. */
 #define SHRINK_POOL_BIND 0x1u
+/** A slab is made only while shrink_room() permits: alloc fails with EAGAIN while growth
+ *  is held, and shrink_pool_make_room() replaces instead of growing. */
+#define SHRINK_POOL_ROOM 0x2u
+/** The pool charges its slabs to .memcg, in whole pages, when it makes them, which may
+ *  reclaim in alloc as shrink_memcg_charge() does with SHRINK_GFP_NOLOCK; the
+ *  application charges nothing. Alloc fails with ENOMEM at the group's max, ESTALE
+ *  where it is offline. */
+#define SHRINK_POOL_CHARGE 0x4u
 
 /** How to make a pool. Zero it, set what differs; fields are appended only. */
 struct shrink_pool_options {
@@ -101,9 +109,9 @@ struct shrink_pool_options {
  * @options: NULL = all defaults; @size: its sizeof as the caller knows it
  * @fmt: printf-style name of its shrinker
  *
- * Return: the pool, or NULL with errno = EINVAL: unknown flag, no name, no such
- * node, object_max over 4 MiB, or seeks negative; ENOMEM; ENOTSUP: pages are
- * larger than 16 KiB.
+ * Return: the pool, or NULL with errno = EINVAL: unknown flag, no name, CHARGE
+ * without a group, no such node, object_max over 4 MiB, or seeks negative; ENOMEM;
+ * ENOTSUP: pages are larger than 16 KiB.
  */
 SHRINK_NODISCARD SHRINK_PRINTF(3, 4)
 struct shrink_pool *shrink_pool_create(const struct shrink_pool_options *options, size_t size,
@@ -175,6 +183,29 @@ struct shrink_pool_stats {
 
 /** Return: 0; -EINVAL. */
 int shrink_pool_stats(struct shrink_pool *pool, struct shrink_pool_stats *ret_stats, size_t size);
+
+/** The same, added up over the pools bound to a node (SHRINK_NUMA_NO_NODE: all) and of a
+ *  group, itself only (NULL: all; the root: pools of no group). Return: 0; -EINVAL. */
+int shrink_pools_stats(int nid, const struct shrink_memcg *memcg,
+		       struct shrink_pool_stats *ret_stats, size_t size);
+
+/** A size class's account: where a pool is fragmented. Fields are appended only. */
+struct shrink_pool_class_stats {
+	uint64_t object_size;    /**< bytes of a place; 0 = whole pages for each object */
+	uint64_t slabs;
+	uint64_t resident_bytes; /**< of its slabs */
+	uint64_t live_objects;
+	uint64_t live_bytes;
+	uint64_t dirty_bytes;    /**< resident, and no object's: free places, tails, what
+				  *   magazines hold, empty slabs kept */
+	uint64_t empty_slabs;
+	uint64_t partial_slabs[4]; /**< filled below 1/4, 1/2, 3/4, all; the rest is full,
+				    *   or in use for allocation or survivors */
+};
+
+/** @index: 0, 1, ... Return: 0; -EINVAL; -ENOENT: there are no more classes. */
+int shrink_pool_class_stats(struct shrink_pool *pool, unsigned int index,
+			    struct shrink_pool_class_stats *ret_stats, size_t size);
 
 SHRINK_END_DECLS
 

@@ -20,6 +20,7 @@
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/os/single.h>
+#include <libshrink/pool/charge.h>
 #include <libshrink/reclaim/cow.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/level.h>
@@ -116,6 +117,9 @@ static int arm_exit(void)
 	return 0;
 }
 
+/* What pools ask before they grow. */
+static const struct shrink_pool_hooks pool_hooks = {shrink_room, shrink_memcg_charge};
+
 /* Lock held. */
 static int prepare(bool strict)
 {
@@ -133,6 +137,7 @@ static int prepare(bool strict)
 	shrink_conf_on_rules_changed(shrink_registry_apply_rules);
 	shrink_registry_apply_rules();
 	shrink_release_prepare();
+	shrink_pool_set_hooks(&pool_hooks);
 	if (rss_fd < 0)
 		rss_fd = shrink_os_rss_open();
 	shrink_cow_prepare();

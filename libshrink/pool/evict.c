@@ -190,7 +190,7 @@ static void dispose(struct shrink_pool *pool, struct pool_round *r, struct pool_
 
 	if (!live && index != keep) {
 		v->empty = 1;
-		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
+		shrink_pool_slab_end(r->class, slab, index);
 		return;
 	}
 	if (live && live == load_relaxed(&slab->nr_pending)) {

@@ -176,6 +176,7 @@ void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, u
 	if (!extent->nr_used)
 		retire(pool, extent);
 	pthread_mutex_unlock(&pool->extent_lock);
+	shrink_pool_uncharge(pool, pages * pool->page);
 }
 
 struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *object,

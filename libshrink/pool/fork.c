@@ -16,6 +16,14 @@ void shrink_pool_list_unlock(void)
 	pthread_mutex_unlock(&pools_lock);
 }
 
+void shrink_pool_list_each(void (*fn)(struct shrink_pool *pool, void *arg), void *arg)
+{
+	struct shrink_list *pos;
+
+	shrink_list_for_each(pos, &pools)
+		fn(shrink_list_entry(pos, struct shrink_pool, in_pools), arg);
+}
+
 static void lock_all(struct shrink_pool *pool)
 {
 	pthread_mutex_lock(&pool->hand_lock);

@@ -19,5 +19,7 @@ void shrink_pool_delist(struct shrink_pool *pool);
  * the pools' locks. */
 void shrink_pool_list_lock(void);
 void shrink_pool_list_unlock(void);
+/* All pools, under that lock. */
+void shrink_pool_list_each(void (*fn)(struct shrink_pool *pool, void *arg), void *arg);
 
 #endif /* SHRINK_POOL_FORK_H */

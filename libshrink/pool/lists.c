@@ -36,6 +36,8 @@ void shrink_pool_list_drop(struct shrink_pool *pool, struct pool_class *class,
 	if (slab->list == LIST_NONE)
 		return;
 	shrink_list_del(&slab->link);
+	if (slab->list < QUARTERS)
+		class->nr_partial[slab->list]--;
 	if (slab->list == LIST_EMPTY) {
 		store_relaxed(&class->nr_empty, load_relaxed(&class->nr_empty) - 1);
 		sub_relaxed(&pool->cached_pages, load_relaxed(&slab->pages));
@@ -57,6 +59,7 @@ void shrink_pool_list_put(struct shrink_pool *pool, struct pool_class *class,
 	slab->list = list;
 	if (list != LIST_EMPTY) {
 		shrink_list_add_tail(&slab->link, &class->partial[list]);
+		class->nr_partial[list]++;
 		return;
 	}
 	shrink_list_add_tail(&slab->link, &class->empty);

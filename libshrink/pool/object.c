@@ -33,8 +33,25 @@ static size_t alloc_locked(struct shrink_pool *pool, unsigned int index, unsigne
 	return offset;
 }
 
-/* Where the class has no place at hand a slab is made, with no lock held: that may
- * charge a group, which may reclaim, which may scan this pool. */
+/* A slab of the class, charged; NULL with errno set. With no lock held: charging may
+ * reclaim, which may scan this pool. */
+static struct pool_slab *grow(struct shrink_pool *pool, unsigned int index, unsigned int pages)
+{
+	struct pool_slab *slab;
+	int r = shrink_pool_charge(pool, (uint64_t)pages * pool->page);
+
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	slab = shrink_pool_place_take(pool, &pool->classes[index].geo, pages);
+	if (!slab) {
+		shrink_pool_uncharge(pool, (uint64_t)pages * pool->page);
+		errno = ENOMEM;
+	}
+	return slab;
+}
+
 static size_t alloc_slowly(struct shrink_pool *pool, unsigned int index, size_t size)
 {
 	unsigned int pages = shrink_pool_pages_for(pool, index, size);
@@ -46,7 +63,7 @@ static size_t alloc_slowly(struct shrink_pool *pool, unsigned int index, size_t 
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	if (offset != SIZE_MAX)
 		return offset;
-	grown = shrink_pool_place_take(pool, &pool->classes[index].geo, pages);
+	grown = grow(pool, index, pages);
 	if (!grown)
 		return SIZE_MAX;
 	pthread_mutex_lock(pool_class_lock(pool, index));
@@ -73,10 +90,8 @@ void *shrink_pool_alloc(struct shrink_pool *pool, size_t size)
 	}
 	if (offset == SIZE_MAX)
 		offset = alloc_slowly(pool, index, size);
-	if (offset == SIZE_MAX) {
-		errno = ENOMEM;
+	if (offset == SIZE_MAX)
 		return NULL;
-	}
 	/* left by who lived here before */
 	shrink_fast_test_clear(pool_mark_at(pool, offset));
 	if (pool_class_moves(pool, &pool->classes[index].geo))

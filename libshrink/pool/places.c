@@ -20,7 +20,16 @@ static void activate(struct shrink_pool *pool, unsigned int index, struct pool_s
 	store_relaxed(&slab->nr_pending, 0);
 	store_relaxed(&slab->pages, (uint16_t)pages);
 	store_relaxed(&slab->heat, pool->move ? SHRINK_AGE_BORN : 0);
+	pool->classes[index].slabs++;
+	pool->classes[index].pages += pages;
 	atomic_store_explicit(&slab->tag, pool_tag(index, SLAB_ACTIVE), memory_order_release);
+}
+
+void shrink_pool_slab_end(struct pool_class *class, struct pool_slab *slab, unsigned int index)
+{
+	class->slabs--;
+	class->pages -= load_relaxed(&slab->pages);
+	store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
 }
 
 /* An empty slab of a class whose slabs differ in length: one that is kept is
@@ -155,7 +164,7 @@ static enum pool_aftermath emptied(struct shrink_pool *pool, struct pool_class *
 		return AFTER_NOTHING;
 	}
 	shrink_pool_list_drop(pool, class, slab);
-	store_relaxed(&slab->tag, pool_tag(tag >> 8, SLAB_FREE));
+	shrink_pool_slab_end(class, slab, tag >> 8);
 	return state == SLAB_PENDING ? AFTER_GIVE_PENDING : AFTER_GIVE;
 }
 

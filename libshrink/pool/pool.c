@@ -20,10 +20,13 @@
 #define RESERVE_MAX ((uint64_t)1 << 45)
 #define RESERVE_SMALLEST ((uint64_t)64 << 20)
 #define PAGE_MAX ((size_t)16 << 10) /* a unit must be whole pages */
+#define FLAGS (SHRINK_POOL_BIND | SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE)
 
 static int check(const struct shrink_pool_options *o)
 {
-	if (o->object_max > EXTENT_SIZE || o->seeks < 0 || o->flags & ~SHRINK_POOL_BIND)
+	if (o->object_max > EXTENT_SIZE || o->seeks < 0 || o->flags & ~FLAGS)
+		return -EINVAL;
+	if (o->flags & SHRINK_POOL_CHARGE && shrink_memcg_is_root(o->memcg))
 		return -EINVAL;
 	if (o->flags & SHRINK_POOL_BIND && (o->nid < 0 || o->nid >= shrink_os_numa_nodes()))
 		return -EINVAL;
@@ -143,6 +146,7 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 	int r;
 
 	pool->nid = o->flags & SHRINK_POOL_BIND ? o->nid : SHRINK_NUMA_NO_NODE;
+	pool->flags = o->flags;
 	pool->object_max = o->object_max ? o->object_max : OBJECT_MAX_DEFAULT;
 	pool->max_bytes = o->max_bytes;
 	pool->evict = o->evict;
@@ -184,6 +188,7 @@ void shrink_pool_destroy(struct shrink_pool *pool)
 	shrinker_free(pool->shrinker);
 	shrink_pool_magazines_drop(pool);
 	shrink_pool_delist(pool);
+	shrink_pool_uncharge(pool, load_relaxed(&pool->resident_pages) * pool->page);
 	shrink_memcg_put(pool->memcg);
 	shrink_os_map_unreserve(pool->data, pool->map_size);
 	pthread_cond_destroy(&pool->hand_idle);
@@ -232,48 +237,4 @@ const struct shrink_fast_pool *shrink_pool_fast(const struct shrink_pool *pool)
 struct shrinker *shrink_pool_shrinker(struct shrink_pool *pool)
 {
 	return pool ? pool->shrinker : NULL;
-}
-
-static void sum_classes(struct shrink_pool *pool, struct shrink_pool_stats *stats)
-{
-	shrink_pool_list_lock();
-	for (unsigned int i = 0; i < SHRINK_CLASSES; i++) {
-		const struct pool_class *class = &pool->classes[i];
-		uint64_t cached;
-
-		pthread_mutex_lock(pool_class_lock(pool, i));
-		cached = (uint64_t)shrink_pool_magazine_cached(pool, i);
-		stats->live_objects += shrink_sub_u64(class->taken_objects, cached);
-		stats->live_bytes += shrink_sub_u64(class->taken_bytes, cached * class->geo.size);
-		pthread_mutex_unlock(pool_class_lock(pool, i));
-	}
-	shrink_pool_list_unlock();
-}
-
-int shrink_pool_stats(struct shrink_pool *pool, struct shrink_pool_stats *ret_stats, size_t size)
-{
-	struct shrink_pool_stats stats = {0};
-	uint64_t slab_bytes;
-
-	if (!pool || !ret_stats || !size)
-		return -EINVAL;
-	sum_classes(pool, &stats);
-	pthread_mutex_lock(&pool->extent_lock);
-	slab_bytes = load_relaxed(&pool->resident_pages) * pool->page;
-	stats.resident_bytes = slab_bytes + pool->table_bytes;
-	stats.slabs = load_relaxed(&pool->nr_slabs);
-	pthread_mutex_unlock(&pool->extent_lock);
-	stats.free_bytes = shrink_sub_u64(slab_bytes, stats.live_bytes);
-	stats.evicted_objects = load_relaxed(&pool->evicted_objects);
-	stats.evicted_bytes = load_relaxed(&pool->evicted_bytes);
-	stats.returned_bytes = load_relaxed(&pool->returned_bytes);
-	stats.busy = load_relaxed(&pool->busy);
-	stats.referenced = load_relaxed(&pool->referenced);
-	stats.pending = load_relaxed(&pool->pending);
-	stats.bad_frees = load_relaxed(&pool->bad_frees);
-	stats.moved_objects = load_relaxed(&pool->moved_objects);
-	stats.moved_bytes = load_relaxed(&pool->moved_bytes);
-	memset(ret_stats, 0, size);
-	memcpy(ret_stats, &stats, size < sizeof(stats) ? size : sizeof(stats));
-	return 0;
 }

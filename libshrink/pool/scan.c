@@ -104,7 +104,7 @@ static struct pool_slab *take_kept(struct shrink_pool *pool, unsigned int index)
 	if (!shrink_list_empty(&class->empty)) {
 		slab = shrink_list_entry(class->empty.next, struct pool_slab, link);
 		shrink_pool_list_drop(pool, class, slab);
-		store_relaxed(&slab->tag, pool_tag(index, SLAB_FREE));
+		shrink_pool_slab_end(class, slab, index);
 	}
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	return slab;
@@ -202,7 +202,8 @@ static int has_place(struct shrink_pool *pool, unsigned int index, unsigned int 
 	pthread_mutex_lock(pool_class_lock(pool, index));
 	has = shrink_pool_has_place(&pool->classes[index], pages);
 	pthread_mutex_unlock(pool_class_lock(pool, index));
-	return has || shrink_pool_place_fits(pool, pool->classes[index].geo.stride, pages);
+	return has || (shrink_pool_has_room(pool, (uint64_t)pages * pool->page) &&
+		       shrink_pool_place_fits(pool, pool->classes[index].geo.stride, pages));
 }
 
 /* One round of all slabs, in steps, so that nobody waits long for the hand. */

@@ -45,6 +45,7 @@
 #include <shrink/pool.h>
 
 #include <libshrink/base/list.h>
+#include <libshrink/core/memcg.h>
 #include <libshrink/pool/class.h>
 #include <libshrink/pool/heat.h>
 
@@ -107,6 +108,8 @@ struct pool_class {
 	uint64_t taken_objects;    /* live, or in a magazine */
 	uint64_t taken_bytes;
 	int64_t cached;            /* in magazines, but for what threads' sets count */
+	uint64_t slabs, pages;     /* in use */
+	uint64_t nr_partial[QUARTERS];
 } SHRINK_ALIGNED;
 
 struct pool_lock {
@@ -124,6 +127,7 @@ struct shrink_pool {
 	size_t page;
 	uint32_t max_extents;
 	int nid; /* SHRINK_NUMA_NO_NODE = not bound */
+	unsigned int flags;
 	struct shrink_memcg *memcg; /* referenced; NULL = the root */
 	size_t object_max;
 	uint64_t max_bytes;
@@ -282,6 +286,13 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool,
 					 unsigned int pages);
 /* Would one be found within max_bytes, as far as one can tell beforehand? */
 int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages);
+/* charge.c: may the pool grow so much, as far as room and its group are concerned? 0, and
+ * it is charged; or -EAGAIN, -ENOMEM, -ESTALE. No lock held: charging may reclaim. */
+int shrink_pool_charge(struct shrink_pool *pool, uint64_t bytes);
+/* Does it look so, without doing it? */
+int shrink_pool_has_room(struct shrink_pool *pool, uint64_t bytes);
+void shrink_pool_uncharge(struct shrink_pool *pool, uint64_t bytes);
+
 /* Gives up @nr places of one extent from @first on, together @pages, whose pages
  * have gone. */
 void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, unsigned int nr,
@@ -323,6 +334,9 @@ size_t shrink_pool_take_place(struct shrink_pool *pool, struct pool_class *class
 /* The same for the one object of a slab of its own. */
 size_t shrink_pool_take_large(struct shrink_pool *pool, struct pool_class *class,
 			      struct pool_slab *slab);
+
+/* The slab's tag becomes FREE: nothing of it is anybody's, its pages may go. */
+void shrink_pool_slab_end(struct pool_class *class, struct pool_slab *slab, unsigned int index);
 
 /* What is left to do for a freed object once the class lock is dropped. */
 enum pool_aftermath { AFTER_NOTHING, AFTER_MISUSE, AFTER_GIVE, AFTER_GIVE_PENDING };
