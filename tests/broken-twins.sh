@@ -143,4 +143,13 @@ broken "who gave nothing is never asked again" test-simulation idle.c \
 	's/pass->ask_all ||//; s/atomic_store_explicit(&s->skip, skip - 1, memory_order_relaxed);//'
 broken "usage is looked at every 5 seconds" test-simulation judge.c \
 	's/return shrink_clamp_u64(usec, min, shrink_max_u64(min, max));/return 5000000;/'
+unset SIM_SEEDS
+healthy test-direct direct.c
+broken "direct reclaim joins nobody" test-direct direct.c 's/if (!others_free())/if (1)/' joins
+broken "direct reclaim waits for ever" test-direct direct.c \
+	's/ && shrink_os_clock() < end) {/) {/' "bounded time"
+broken "proactive mode does not listen" test-direct proactive.c 's/MISS_ONE - miss/MISS_ONE/' \
+	proactive
+broken "a probe for nothing delays the answer to pressure" test-direct engine.c \
+	's/if (!goal->probe)/if (1)/' refaults
 done_testing

@@ -154,11 +154,17 @@ uint64_t shrink_all_memory(uint64_t bytes);
  * shrink_reclaim() - direct reclaim, for an allocation that failed
  * @bytes: what the allocation needs; at least 32 pages are reclaimed
  * @gfp: without SHRINK_GFP_LOCK only shrinkers marked SHRINKER_DIRECT run in
- *       this thread, the rest is handed to the worker
+ *       this thread, the rest is handed to the worker; without SHRINK_GFP_WAIT
+ *       it does not wait for others
  * @timeout_usec: time limit, looked at between batches; 0 = none
  *
- * Return: bytes freed, 0 or more; -EINVAL: unknown gfp bit; -ENOTCONN: not
- * started; -EDEADLK: called from a callback.
+ * Where others are freeing already, or memory is critical and the worker is about
+ * to, it first waits for what they free, at most for the tunable direct_wait. On
+ * machines with several memory nodes objects of the thread's own node go first.
+ *
+ * Return: bytes freed, by this call or by whom it waited for, 0 or more;
+ * -EINVAL: unknown gfp bit; -ENOTCONN: not started; -EDEADLK: called from a
+ * callback.
  */
 int64_t shrink_reclaim(uint64_t bytes, shrink_gfp_t gfp, uint64_t timeout_usec);
 

@@ -39,6 +39,7 @@ struct shrink_stats {
 	uint32_t running;          /**< 1 between start and stop */
 	uint64_t node_rounds;      /**< of the workers of memory nodes */
 	uint64_t parked_nodes;     /**< nodes whose caches have given nothing for long, now */
+	uint64_t joined;           /**< shrink_reclaim() calls that waited for others */
 };
 
 /**

@@ -61,6 +61,7 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 		.level = (uint32_t)shrink_level(),
 		.running = shrink_gate_is_open(),
 		.node_rounds = nodes.rounds,
+		.joined = shrink_direct_joined(),
 		.parked_nodes = nodes.parked,
 	};
 

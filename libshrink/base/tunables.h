@@ -51,6 +51,17 @@
 		    "release stage: make the allocator hand freed pages back after scans")         \
 	SHRINK_NUM(release_stall, "usec", 20000, 0, 10000000, NOW,                                 \
 		   "longest stall of malloc that a trim may be expected to cause")                 \
+	SHRINK_WORD(proactive, "off|on", 0, NOW,                                                   \
+		    "on: with memory to spare, ask caches for a little again and again, as "       \
+		    "long as nobody misses it")                                                    \
+	SHRINK_NUM(proactive_period, "msec", 6000, 100, 3600000, NOW,                              \
+		   "period of proactive mode: at most 1 % of the usage is asked for in it")        \
+	SHRINK_NUM(proactive_stall, "usec", 10000, 0, 1000000000, NOW,                             \
+		   "stall of the own group in a period at which proactive mode asks for nothing")  \
+	SHRINK_NUM(proactive_refaults, "", 1000, 0, 1000000000, NOW,                               \
+		   "evicted keys that come back in a period at which it asks for nothing")         \
+	SHRINK_NUM(direct_wait, "msec", 100, 0, 10000, NOW,                                        \
+		   "shrink_reclaim() waits so long for what others already free")                  \
 	SHRINK_NUM(holdoff, "msec", 500, 0, 60000, NOW,                                            \
 		   "growth stays held for so long after pressure has ended")                       \
 	SHRINK_NUM(regrow, "percent", 10, 1, 100, NOW,                                             \

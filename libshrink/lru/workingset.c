@@ -6,6 +6,8 @@
 #include <libshrink/lru/workingset.h>
 #include <libshrink/os/numa.h>
 
+_Atomic uint64_t shrink_ws_refaults;
+
 static void tick(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -142,6 +144,7 @@ unsigned int shrink_ws_judge(struct shrink_workingset *ws, const struct shrink_w
 	unsigned int says = SHRINK_REFAULT_FOUND;
 
 	tick(&ws->refaults);
+	tick(&shrink_ws_refaults);
 	if (seen->shadow.active) {
 		says |= SHRINK_REFAULT_RESTORE;
 		tick(&ws->restores);

@@ -64,6 +64,9 @@ struct shrink_ws_seen {
 bool shrink_ws_take(struct shrink_workingset *ws, uint64_t hash, struct shrink_ws_seen *ret);
 /* SHRINK_REFAULT_* bits, counted; @room of the group to be judged in, @to: where the
  * object goes, whose clock counts it if it is promoted. */
+/* Refaults of all working sets so far: what proactive mode goes by. */
+extern _Atomic uint64_t shrink_ws_refaults;
+
 unsigned int shrink_ws_judge(struct shrink_workingset *ws, const struct shrink_ws_seen *seen,
 			     uint64_t room, struct shrink_lgroup *to, int nid);
 /* What the table's shrinker goes by: @room is protected at a node. */

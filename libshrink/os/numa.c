@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #ifdef HAVE_NUMA
 #include <numa.h>
@@ -41,4 +42,13 @@ int shrink_os_numa_run_on(int nid)
 	(void)nid;
 	return -ENOSYS;
 #endif
+}
+
+int shrink_os_numa_here(void)
+{
+	unsigned int cpu, node;
+
+	if (getcpu(&cpu, &node) < 0 || node >= SHRINK_NODES_MAX)
+		return 0;
+	return (int)node;
 }

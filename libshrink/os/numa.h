@@ -13,4 +13,7 @@ int shrink_os_numa_nodes(void);
  * did (-EINVAL: none there, or a cpuset has none of them; -ENOSYS: no libnuma). */
 int shrink_os_numa_run_on(int nid);
 
+/* The node this thread runs on now, as far as the library counts them. */
+int shrink_os_numa_here(void);
+
 #endif /* SHRINK_OS_NUMA_H */

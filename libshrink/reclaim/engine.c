@@ -47,7 +47,8 @@ static uint64_t run(const struct shrink_goal *goal, struct shrink_ticker *ticker
 		return 0;
 	freed = shrink_round_run(goal, ticker, rec, &refused);
 	shrink_gate_exit();
-	shrink_backoff_learn(rec, freed);
+	if (!goal->probe)
+		shrink_backoff_learn(rec, freed);
 	pthread_mutex_lock(&shrink_engine.lock);
 	shrink_engine.stats.rounds += rec->end_nsec != 0; /* 0: there was nothing to do */
 	pthread_mutex_unlock(&shrink_engine.lock);
@@ -328,6 +329,16 @@ bool shrink_engine_hangs(void)
 		hangs |= shrink_engine.workers[i].given_up;
 	pthread_mutex_unlock(&shrink_engine.lock);
 	return hangs;
+}
+
+bool shrink_engine_works(void)
+{
+	bool works;
+
+	pthread_mutex_lock(&shrink_engine.lock);
+	works = shrink_leader()->alive && (shrink_queue_any() || shrink_leader()->busy);
+	pthread_mutex_unlock(&shrink_engine.lock);
+	return works;
 }
 
 bool shrink_engine_busy(void)

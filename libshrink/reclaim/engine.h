@@ -34,6 +34,7 @@ uint64_t shrink_engine_run_pending(uint64_t deadline);
 /* The standby's work, here. */
 void shrink_engine_run_chore(void);
 bool shrink_engine_busy(void);
+bool shrink_engine_works(void); /* a thread of ours is at it, or about to be */
 
 /* Monitor, on every turn: is the leader stuck? @now on the real clock. */
 void shrink_engine_watch(uint64_t now);
@@ -48,6 +49,7 @@ struct shrink_engine_stats {
 };
 struct shrink_engine_stats shrink_engine_stats(void);
 uint64_t shrink_direct_calls(void); /* direct.c */
+uint64_t shrink_direct_joined(void);
 
 void shrink_engine_fork_prepare(void);
 void shrink_engine_fork_parent(void);

@@ -22,6 +22,7 @@
 #define PASS_MIN_PAGES 32
 
 static uint64_t (*rss_hook)(void);
+static _Atomic int joiners; /* who wait for what others free */
 static _Atomic uint64_t claimed, requested, returned_total, fruitless, fragmented;
 
 void shrink_round_set_rss(uint64_t (*rss)(void))
@@ -39,6 +40,11 @@ uint64_t shrink_round_returned(void)
 	return atomic_load_explicit(&returned_total, memory_order_relaxed);
 }
 
+void shrink_round_join(int joins)
+{
+	atomic_fetch_add_explicit(&joiners, joins, memory_order_relaxed);
+}
+
 static uint64_t rss_now(void)
 {
 	return rss_hook ? rss_hook() : 0;
@@ -49,6 +55,7 @@ void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from)
 	into->bytes = shrink_max_u64(into->bytes, from->bytes);
 	into->gauged |= from->gauged;
 	into->at_node &= from->at_node && into->nid == from->nid;
+	into->probe &= from->probe;
 	if (from->priority < into->priority)
 		into->priority = from->priority;
 	if (from->level > into->level)
@@ -116,6 +123,8 @@ static bool enough(struct shrink_pass *pass)
 {
 	const struct round *r = pass->arg;
 
+	if (atomic_load_explicit(&joiners, memory_order_relaxed))
+		shrink_pass_tell(pass);
 	if (missing(r, false))
 		return false;
 	pass->met = true;
@@ -288,6 +297,8 @@ static int descend(struct round *r, uint64_t bytes)
 	if (!r->yields[0])
 		return SHRINK_ROUND_EXHAUSTED;
 	p = first_priority(r->yields, bytes);
+	if (r->goal->start && p > r->goal->start)
+		p = r->goal->start;
 	if (p < r->goal->floor)
 		p = r->goal->floor;
 	r->rec->priority_first = p;
@@ -331,7 +342,7 @@ static void finish(struct round *r, int end)
 	rec->end = (uint32_t)end;
 	if (end == SHRINK_ROUND_FRAGMENTED)
 		atomic_fetch_add_explicit(&fragmented, 1, memory_order_relaxed);
-	if (end == SHRINK_ROUND_FRAGMENTED || end == SHRINK_ROUND_SHARED)
+	if ((end == SHRINK_ROUND_FRAGMENTED || end == SHRINK_ROUND_SHARED) && !r->goal->probe)
 		shrink_level_hold(rec->end_nsec);
 	if (rec->returned_bytes > 0)
 		atomic_fetch_add_explicit(&returned_total, (uint64_t)rec->returned_bytes,

@@ -27,6 +27,8 @@ struct shrink_goal {
 	struct shrink_memcg *memcg; /* this group and those below; NULL = the root */
 	bool at_node;        /* all caches are asked, NUMA-aware ones at node .nid */
 	uint64_t notice;     /* when the cause was seen */
+	bool probe;          /* proactive: what comes of it says nothing of pressure */
+	int start;           /* a local pass: priority to begin at, at most; 0 = any */
 	/* one memory node: its need in place of the gauges', and never all of a cache */
 	bool on_node;
 	int nid;
@@ -52,6 +54,9 @@ void shrink_round_set_rss(uint64_t (*rss)(void));
 
 /* Bytes goals under way: one reclaimer does not ask for what another already does. */
 uint64_t shrink_round_claimed(void);
+/* 1: the caller waits for what rounds free, so they tell it batch by batch; -1: no
+ * longer. */
+void shrink_round_join(int joins);
 /* The round of this worker is stuck: what it has claimed is anybody's again. */
 void shrink_round_unclaim(struct shrink_ticker *ticker);
 

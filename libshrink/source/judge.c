@@ -7,6 +7,7 @@
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
+#include <libshrink/reclaim/proactive.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/manual.h>
 
@@ -45,6 +46,7 @@ void shrink_judge_reset(void)
 	memset(&judge, 0, sizeof(judge));
 	judge.manual_until = UINT64_MAX;
 	judge.returned_seen = returned_so_far();
+	shrink_proactive_reset();
 }
 
 void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *from)
@@ -164,6 +166,19 @@ static uint64_t next_period(uint64_t now, uint64_t usec, bool edge_watched)
 	return shrink_clamp_u64(usec, min, shrink_max_u64(min, max));
 }
 
+/* Proactive mode: only where nothing presses, and nothing else is under way. */
+static void probe(uint64_t now, const struct shrink_headroom *h)
+{
+	struct shrink_goal goal = {.priority = SHRINK_DEF_PRIORITY, .probe = true};
+
+	if (judge.level > SHRINK_LEVEL_NORMAL || !h->known || !shrink_may_grow() ||
+	    shrink_engine_busy())
+		return;
+	goal.bytes = shrink_proactive_turn(now, h->unreclaimable);
+	if (goal.bytes)
+		post(&goal, now, "proactive");
+}
+
 bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watched)
 {
 	uint64_t returned, usec;
@@ -183,6 +198,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	set_level(now, sig, &h);
 	answer_headroom(now, &h);
 	answer_stall(now, sig, &h);
+	probe(now, &h);
 	judge.next_look =
 		now + next_period(now, usec, edge_watched && below_the_edge(&h)) * NSEC_PER_USEC;
 	return true;

@@ -26,6 +26,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/reclaim/proactive.h>
 #include <libshrink/source/source.h>
 #include <libshrink/source/stall.h>
 #include <libshrink/source/trigger.h>
@@ -247,6 +248,8 @@ static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_sig
 		begin(usec, some, full);
 	grows = some > psi.last_some;
 	psi.last_some = some;
+	if (psi.own)
+		shrink_proactive_stall(some);
 	level = level_now(usec, some, full);
 	adapt_period(grows);
 	src->next_sample = now + psi.period;

@@ -13,6 +13,7 @@
 #include <libshrink/os/clock.h>
 #include <libshrink/os/numa.h>
 #include <libshrink/reclaim/node.h>
+#include <libshrink/reclaim/proactive.h>
 #include <libshrink/source/simulated.h>
 #include <libshrink/source/source.h>
 
@@ -169,6 +170,7 @@ static int sample(struct shrink_source *src, uint64_t now, struct shrink_signal 
 
 	src->next_sample = now + 20 * NSEC_PER_MSEC; /* or when it is poked */
 	sig->recheck = atomic_exchange(&changed, 0);
+	shrink_proactive_stall(total);
 	if (grown >= SHRINK_TUN(psi_stall)) {
 		sig->stall = SHRINK_LEVEL_LOW;
 		sig->priority = (int)SHRINK_TUN(priority);
