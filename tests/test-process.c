@@ -252,11 +252,56 @@ static void seccomp(void)
 }
 #endif
 
+/* ---- chroot */
+
+static char empty[] = "/tmp/shrink-chroot-XXXXXX";
+
+/* In an empty folder nothing can be opened any more; what prepare opened is enough. */
+static int lives_in_a_chroot(void)
+{
+	struct shrink_source_info before[32], after[32];
+	int n, m;
+
+	EXPECT(shrink_prepare() == 0);
+	n = shrink_sources(before, 32, sizeof(before[0]));
+	EXPECT(chdir(empty) == 0);
+	if (chroot("."))
+		_exit(77);
+	EXPECT(access("/proc/self", F_OK) < 0);
+	if (start_live(NULL))
+		return 1;
+	m = shrink_sources(after, 32, sizeof(after[0]));
+	EXPECT(n == m);
+	for (int i = 0; i < n; i++)
+		EXPECT(!strcmp(before[i].state, after[i].state));
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&live[0].scans, 0);
+		atomic_store(&live[0].objects, 1000000);
+		EXPECT(shrink_pressure(SHRINK_LEVEL_MEDIUM, MB) == 0);
+		EXPECT(wait_for(&live[0].scans, 1, 5000));
+	}
+	EXPECT(shrink_stop() == 0);
+	return 0;
+}
+
+static void in_chroot(void)
+{
+	int status;
+
+	CU_ASSERT_FATAL(mkdtemp(empty) != NULL);
+	status = apart(lives_in_a_chroot);
+	rmdir(empty);
+	if (status == 77)
+		SKIP("may not chroot here");
+	ASSERT_INT(status, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"exit: with callbacks running, from one, with one stuck", exits},
 		{"G9: setuid with the library running, and started again after it", user},
+		{"G13: prepare, chroot, start", in_chroot},
 		{"G13: a short list of system calls suffices after start", seccomp},
 		{NULL, NULL},
 	};

@@ -34,7 +34,7 @@ static struct shrink_zoneinfo zones;
 static uint64_t zones_when;
 static int zones_fd = -1;
 static int (*read_simulated)(int nid, struct shrink_node_reading *ret);
-static int nr_served;
+static _Atomic int nr_served;
 static bool stopping;
 static _Atomic uint64_t rounds;
 static _Atomic uint64_t parked; /* a bit for each node */
