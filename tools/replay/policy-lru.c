@@ -57,7 +57,7 @@ static void *create(const struct trace *t, uint64_t capacity, bool second_chance
 
 	if (!c)
 		return NULL;
-	c->entries = calloc(t->keys + 1, sizeof(*c->entries));
+	c->entries = calloc(t->keys.nr + 1, sizeof(*c->entries));
 	c->capacity = capacity;
 	c->second_chance = second_chance;
 	if (!c->entries) {

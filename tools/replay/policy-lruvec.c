@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* The library's lruvec, as a cache that has a size of its own. */
+/* The library's lruvec, as a cache that has a size of its own. Tenants are groups. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ struct cache {
 	struct shrink_age *age; /* NULL: nothing ages */
 	const struct trace *trace;
 	struct object *objects;
+	struct shrink_memcg **tenants; /* by number */
 	uint64_t used, capacity;
 };
 
@@ -46,8 +47,31 @@ static void destroy(void *cache)
 
 	shrink_age_destroy(c->age);
 	shrink_lruvec_destroy(c->lv);
+	for (size_t i = 0; c->tenants && i < c->trace->tenants.nr; i++)
+		shrink_memcg_destroy(c->tenants[i]);
+	free(c->tenants);
 	free(c->objects);
 	free(c);
+}
+
+static int make_tenants(struct cache *c)
+{
+	size_t nr = c->trace->tenants.nr;
+
+	c->tenants = calloc(nr + 1, sizeof(*c->tenants));
+	for (size_t i = 0; c->tenants && i < nr; i++) {
+		c->tenants[i] = shrink_memcg_create(NULL, "tenant%zu", i);
+		if (!c->tenants[i])
+			return -errno;
+	}
+	return c->tenants ? 0 : -ENOMEM;
+}
+
+static struct shrink_memcg *tenant_of(const struct cache *c, uint32_t key)
+{
+	uint32_t tenant = c->trace->key[key].tenant;
+
+	return tenant ? c->tenants[tenant - 1] : NULL;
 }
 
 static struct cache *create(const struct trace *t, uint64_t capacity, unsigned int flags)
@@ -55,8 +79,8 @@ static struct cache *create(const struct trace *t, uint64_t capacity, unsigned i
 	struct shrink_lruvec_options o = {
 		.evict = evict,
 		.free = free_object,
-		.flags = flags,
-		.object_size = t->keys ? (size_t)(t->footprint / t->keys) : 1,
+		.flags = flags | (t->tenants.nr ? SHRINK_LRUVEC_MEMCG : 0),
+		.object_size = t->keys.nr ? (size_t)(t->footprint / t->keys.nr) : 1,
 	};
 	struct cache *c = calloc(1, sizeof(*c));
 
@@ -66,9 +90,9 @@ static struct cache *create(const struct trace *t, uint64_t capacity, unsigned i
 	o.ghosts = (unsigned long)(capacity / o.object_size) + 1024;
 	c->trace = t;
 	c->capacity = capacity;
-	c->objects = calloc(t->keys + 1, sizeof(*c->objects));
+	c->objects = calloc(t->keys.nr + 1, sizeof(*c->objects));
 	c->lv = shrink_lruvec_create(&o, sizeof(o), "replay");
-	if (!c->objects || !c->lv) {
+	if (!c->objects || !c->lv || make_tenants(c) < 0) {
 		destroy(c);
 		return NULL;
 	}
@@ -133,8 +157,8 @@ static void put(void *cache, uint32_t key, uint32_t size)
 			return;
 	o->size = size;
 	c->used += size;
-	if (shrink_lruvec_add(c->lv, &o->item, c->trace->hashes[key], SHRINK_LRUVEC_CLEAN, 0, NULL,
-			      0) < 0)
+	if (shrink_lruvec_add(c->lv, &o->item, c->trace->keys.hashes[key], SHRINK_LRUVEC_CLEAN, 0,
+			      tenant_of(c, key), 0) < 0)
 		abort();
 }
 

@@ -23,6 +23,7 @@ static const struct policy *const policies[] = {
 
 struct options {
 	const char *file, *sizes;
+	const char *only; /* policies, comma-separated; NULL = all */
 	int json;
 };
 
@@ -33,9 +34,11 @@ struct score {
 
 static int usage(FILE *to, int status)
 {
-	fputs("usage: shrink-replay [-j] [-s SIZE[,SIZE]...] [-p SECONDS] FILE\n"
+	fputs("usage: shrink-replay [-j] [-o POLICY[,POLICY]...] [-s SIZE[,SIZE]...] [-p SECONDS]\n"
+		    "                     FILE\n"
 		    "Runs a trace (CSV: time,key,size[,tenant]; - = standard input) through LRU,\n"
 		    "second chance, lruvec, lruvec with working set, and with ageing.\n"
+		    "  -o  only these: lru, second-chance, lruvec, lruvec+ws, lruvec+ws+age\n"
 		    "  -s  cache sizes: bytes (K, M, G) or percent of the footprint;\n"
 		    "      default " LADDER "\n"
 		    "  -p  period of the ageing clock, seconds; default 60\n"
@@ -83,6 +86,33 @@ static int parse_sizes(const char *text, uint64_t footprint, uint64_t sizes[SIZE
 	}
 	free(copy);
 	return r;
+}
+
+/* Is @name one of the comma-separated @list? */
+static int listed(const char *name, const char *list)
+{
+	size_t n = strlen(name);
+
+	for (; list; list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL)
+		if (!strncmp(list, name, n) && (!list[n] || list[n] == ','))
+			return 1;
+	return 0;
+}
+
+static int known(const char *list)
+{
+	char *copy = strdup(list), *at = copy, *one;
+	int good = copy != NULL;
+
+	while (good && (one = strsep(&at, ","))) {
+		good = 0;
+		for (size_t p = 0; p < POLICIES; p++)
+			good |= !strcmp(one, policies[p]->name);
+		if (!good)
+			fprintf(stderr, "shrink-replay: no policy '%s'\n", one);
+	}
+	free(copy);
+	return good;
 }
 
 static int run(const struct policy *p, const struct trace *t, uint64_t capacity, struct score *ret)
@@ -136,18 +166,20 @@ static void print_json(const struct trace *t, uint64_t capacity, const struct po
 static void print_head(const struct trace *t, int json)
 {
 	if (json)
-		printf("{\"requests\": %zu, \"keys\": %zu, \"footprint\": %" PRIu64
-		       ", \"bad_lines\": %" PRIu64 ",\n  \"results\": [", t->nr, t->keys,
-		       t->footprint, t->bad_lines);
+		printf("{\"requests\": %zu, \"keys\": %zu, \"tenants\": %zu, "
+		       "\"footprint\": %" PRIu64 ", \"bad_lines\": %" PRIu64
+		       ",\n  \"results\": [", t->nr, t->keys.nr, t->tenants.nr, t->footprint,
+		       t->bad_lines);
 	else
 		printf("%zu requests, %zu keys, footprint %" PRIu64 " bytes, %" PRIu64
-		       " bad lines\n%12s %7s %-14s %8s %8s %12s\n", t->nr, t->keys, t->footprint,
+		       " bad lines\n%12s %7s %-14s %8s %8s %12s\n", t->nr, t->keys.nr, t->footprint,
 		       t->bad_lines, "size", "", "policy", "hits", "bytes", "used (mean)");
 }
 
 static int replay(const struct trace *t, const struct options *o)
 {
 	uint64_t sizes[SIZES_MAX];
+	int first = 1;
 	struct score s;
 	size_t nr;
 
@@ -156,14 +188,17 @@ static int replay(const struct trace *t, const struct options *o)
 	print_head(t, o->json);
 	for (size_t i = 0; i < nr; i++) {
 		for (size_t p = 0; p < POLICIES; p++) {
+			if (o->only && !listed(policies[p]->name, o->only))
+				continue;
 			if (run(policies[p], t, sizes[i], &s) < 0) {
 				fprintf(stderr, "shrink-replay: out of memory\n");
 				return 1;
 			}
 			if (o->json)
-				print_json(t, sizes[i], policies[p], &s, !i && !p);
+				print_json(t, sizes[i], policies[p], &s, first);
 			else
 				print_table(t, sizes[i], policies[p], &s);
+			first = 0;
 		}
 	}
 	if (o->json)
@@ -199,7 +234,10 @@ static int with_file(const struct options *o)
 		fclose(f);
 	if (t.bad_lines)
 		fprintf(stderr, "shrink-replay: %" PRIu64 " bad lines skipped\n", t.bad_lines);
-	if (r < 0)
+	if (r == -EBADMSG)
+		fprintf(stderr, "shrink-replay: %s is compressed: unpack it to standard input, "
+			"e.g. zcat FILE | shrink-replay -\n", o->file);
+	else if (r < 0)
 		fprintf(stderr, "shrink-replay: %s: %s\n", o->file, strerror(-r));
 	else if (!t.nr)
 		fprintf(stderr, "shrink-replay: %s: no requests\n", o->file);
@@ -214,13 +252,15 @@ int main(int argc, char **argv)
 	double seconds;
 	int c;
 
-	while ((c = getopt(argc, argv, "hjp:s:")) != -1) {
+	while ((c = getopt(argc, argv, "hjo:p:s:")) != -1) {
 		if (c == 'h')
 			return usage(stdout, 0);
 		if (c == 'j')
 			o.json = 1;
 		else if (c == 's')
 			o.sizes = optarg;
+		else if (c == 'o' && known(optarg))
+			o.only = optarg;
 		else if (c == 'p' && (seconds = atof(optarg)) >= 0.001 && seconds <= 86400)
 			policy_age_period_msec = (uint64_t)(seconds * 1000);
 		else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,64 +21,62 @@ static void *grown(void *old, size_t *room, size_t each)
 	return p;
 }
 
-static int grow_index(struct trace *t)
+static int grow_index(struct dense *d)
 {
-	size_t size = t->index_size ? t->index_size * 2 : 4096;
+	size_t size = d->index_size ? d->index_size * 2 : 4096;
 	uint32_t *index = calloc(size, sizeof(*index));
 
 	if (!index)
 		return -ENOMEM;
-	for (uint32_t k = 0; k < t->keys; k++) {
-		size_t at = t->hashes[k] & (size - 1);
+	for (uint32_t k = 0; k < d->nr; k++) {
+		size_t at = d->hashes[k] & (size - 1);
 
 		while (index[at])
 			at = (at + 1) & (size - 1);
 		index[at] = k + 1;
 	}
-	free(t->index);
-	t->index = index;
-	t->index_size = size;
+	free(d->index);
+	d->index = index;
+	d->index_size = size;
 	return 0;
 }
 
-static int new_key(struct trace *t, uint64_t hash)
-{
-	if (t->keys == t->keys_room) {
-		size_t room = t->keys_room;
-		uint64_t *hashes = grown(t->hashes, &room, sizeof(*hashes));
-		uint32_t *sizes;
-
-		if (!hashes)
-			return -ENOMEM;
-		t->hashes = hashes;
-		sizes = grown(t->sizes, &t->keys_room, sizeof(*sizes));
-		if (!sizes)
-			return -ENOMEM;
-		t->sizes = sizes;
-	}
-	t->hashes[t->keys] = hash;
-	t->sizes[t->keys++] = 0;
-	return 0;
-}
-
-/* The key's number. Two texts of one 64-bit hash are taken for one. */
-static int dense(struct trace *t, uint64_t hash, uint32_t *ret_key)
+/* The text's number. Two texts of one 64-bit hash are taken for one. */
+static int number(struct dense *d, uint64_t hash, uint32_t *ret)
 {
 	size_t at;
 
-	if (t->keys * 2 >= t->index_size && grow_index(t) < 0)
+	if (d->nr * 2 >= d->index_size && grow_index(d) < 0)
 		return -ENOMEM;
-	at = hash & (t->index_size - 1);
-	while (t->index[at] && t->hashes[t->index[at] - 1] != hash)
-		at = (at + 1) & (t->index_size - 1);
-	if (!t->index[at]) {
-		if (new_key(t, hash) < 0)
-			return -ENOMEM;
-		t->index[at] = (uint32_t)t->keys;
+	at = hash & (d->index_size - 1);
+	while (d->index[at] && d->hashes[d->index[at] - 1] != hash)
+		at = (at + 1) & (d->index_size - 1);
+	if (!d->index[at]) {
+		if (d->nr == d->room) {
+			uint64_t *more = grown(d->hashes, &d->room, sizeof(*more));
+
+			if (!more)
+				return -ENOMEM;
+			d->hashes = more;
+		}
+		d->hashes[d->nr++] = hash;
+		d->index[at] = (uint32_t)d->nr;
 	}
-	*ret_key = t->index[at] - 1;
+	*ret = d->index[at] - 1;
 	return 0;
 }
+
+static void dense_free(struct dense *d)
+{
+	free(d->hashes);
+	free(d->index);
+}
+
+/* What a line says. */
+struct line {
+	struct request r;
+	uint64_t hash, tenant; /* 0 = none */
+};
 
 /* Cuts the field that begins at *@at; NULL: there is none. */
 static char *field(char **at)
@@ -93,7 +92,7 @@ static char *field(char **at)
 	return begin;
 }
 
-static const char *parse(char *line, struct request *ret, uint64_t *ret_hash, uint64_t last)
+static const char *parse(char *line, struct line *ret, uint64_t last)
 {
 	char *time = field(&line), *key = field(&line), *size = field(&line);
 	char *tenant = field(&line), *end;
@@ -107,8 +106,8 @@ static const char *parse(char *line, struct request *ret, uint64_t *ret_hash, ui
 	seconds = strtod(time, &end);
 	if (end == time || *end || !isfinite(seconds) || seconds < 0 || seconds > TIME_MAX)
 		return "time is no number of seconds";
-	ret->usec = (uint64_t)(seconds * 1e6);
-	if (ret->usec < last)
+	ret->r.usec = (uint64_t)(seconds * 1e6);
+	if (ret->r.usec < last)
 		return "time goes back";
 	if (!*key)
 		return "the key is empty";
@@ -116,15 +115,40 @@ static const char *parse(char *line, struct request *ret, uint64_t *ret_hash, ui
 	bytes = strtoull(size, &end, 10);
 	if (end == size || *end || *size == '-' || errno || !bytes || bytes > UINT32_MAX)
 		return "size is no number of bytes, 1 to 4294967295";
-	ret->size = (uint32_t)bytes;
-	*ret_hash = shrink_workingset_hash(key, strlen(key));
-	if (tenant && *tenant)
-		*ret_hash ^= shrink_workingset_hash(tenant, strlen(tenant)) * 3;
+	ret->r.size = (uint32_t)bytes;
+	ret->hash = shrink_workingset_hash(key, strlen(key));
+	if (tenant && *tenant) {
+		ret->tenant = shrink_workingset_hash(tenant, strlen(tenant)) | 1;
+		ret->hash ^= ret->tenant * 3;
+	}
 	return NULL;
 }
 
-static int add(struct trace *t, const struct request *r)
+static int new_key(struct trace *t, const struct line *l)
 {
+	uint32_t tenant = 0;
+
+	if (t->keys.nr > t->key_room) {
+		struct trace_key *more = grown(t->key, &t->key_room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		t->key = more;
+	}
+	if (l->tenant && number(&t->tenants, l->tenant, &tenant) < 0)
+		return -ENOMEM;
+	t->key[l->r.key] = (struct trace_key){.tenant = l->tenant ? tenant + 1 : 0};
+	return 0;
+}
+
+static int add(struct trace *t, struct line *l)
+{
+	size_t keys = t->keys.nr;
+
+	if (number(&t->keys, l->hash, &l->r.key) < 0)
+		return -ENOMEM;
+	if (t->keys.nr > keys && new_key(t, l) < 0)
+		return -ENOMEM;
 	if (t->nr == t->room) {
 		struct request *more = grown(t->requests, &t->room, sizeof(*more));
 
@@ -132,10 +156,10 @@ static int add(struct trace *t, const struct request *r)
 			return -ENOMEM;
 		t->requests = more;
 	}
-	t->requests[t->nr++] = *r;
-	t->bytes += r->size;
-	if (r->size > t->sizes[r->key])
-		t->sizes[r->key] = r->size;
+	t->requests[t->nr++] = l->r;
+	t->bytes += l->r.size;
+	if (l->r.size > t->key[l->r.key].size)
+		t->key[l->r.key].size = l->r.size;
 	return 0;
 }
 
@@ -147,17 +171,27 @@ static void bad(struct trace *t, const char *name, unsigned long long line, cons
 
 static int take_line(struct trace *t, char *line, const char *name, unsigned long long number)
 {
-	uint64_t last = t->nr ? t->requests[t->nr - 1].usec : 0, hash;
-	struct request r = {0};
+	uint64_t last = t->nr ? t->requests[t->nr - 1].usec : 0;
+	struct line l = {0};
 	const char *why;
 
 	line[strcspn(line, "\r\n")] = '\0';
-	why = parse(line, &r, &hash, last);
-	if (why) {
-		bad(t, name, number, why);
-		return 0;
-	}
-	return dense(t, hash, &r.key) < 0 || add(t, &r) < 0 ? -ENOMEM : 0;
+	why = parse(line, &l, last);
+	if (!why)
+		return add(t, &l);
+	bad(t, name, number, why);
+	return 0;
+}
+
+/* What gzip, xz, zstd and bzip2 begin with. */
+static bool compressed(const char *line, size_t length)
+{
+	static const char *const magic[] = {"\x1f\x8b", "\xfd" "7zXZ", "\x28\xb5\x2f\xfd", "BZh"};
+
+	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++)
+		if (length >= strlen(magic[i]) && !memcmp(line, magic[i], strlen(magic[i])))
+			return true;
+	return false;
 }
 
 int trace_read(struct trace *t, FILE *file, const char *name)
@@ -165,24 +199,30 @@ int trace_read(struct trace *t, FILE *file, const char *name)
 	unsigned long long number = 0;
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t length;
 	int r = 0;
 
 	memset(t, 0, sizeof(*t));
-	while (r == 0 && getline(&line, &room, file) >= 0)
-		r = take_line(t, line, name, ++number);
+	errno = 0;
+	while (r == 0 && (length = getline(&line, &room, file)) >= 0) {
+		if (!number && compressed(line, (size_t)length))
+			r = -EBADMSG;
+		else
+			r = take_line(t, line, name, ++number);
+	}
 	if (r == 0 && ferror(file))
-		r = -EIO;
+		r = errno ? -errno : -EIO;
 	free(line);
-	for (size_t k = 0; k < t->keys; k++)
-		t->footprint += t->sizes[k];
+	for (size_t k = 0; k < t->keys.nr; k++)
+		t->footprint += t->key[k].size;
 	return r;
 }
 
 void trace_free(struct trace *t)
 {
 	free(t->requests);
-	free(t->hashes);
-	free(t->sizes);
-	free(t->index);
+	dense_free(&t->keys);
+	dense_free(&t->tenants);
+	free(t->key);
 	memset(t, 0, sizeof(*t));
 }

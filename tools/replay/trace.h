@@ -2,7 +2,7 @@
 /*
  * A trace in memory: CSV lines "time,key,size[,tenant]" without a header. Time in
  * seconds (a decimal number, never falling), key and tenant any text without a comma,
- * size in bytes. Keys of different tenants are different keys.
+ * size in bytes. Keys of different tenants are different keys; a tenant is a group.
  */
 #ifndef REPLAY_TRACE_H
 #define REPLAY_TRACE_H
@@ -17,23 +17,31 @@ struct request {
 	uint32_t size;
 };
 
+/* Texts by their hash, numbered as they come: open addressing; 0 = free, else number + 1. */
+struct dense {
+	uint64_t *hashes;
+	size_t nr, room;
+	uint32_t *index;
+	size_t index_size;
+};
+
 struct trace {
 	struct request *requests;
 	size_t nr, room;
+	struct dense keys, tenants;
 	/* by key */
-	uint64_t *hashes;
-	uint32_t *sizes; /* largest seen */
-	size_t keys, keys_room;
-	/* key -> dense, open addressing; 0 = free, else dense + 1 */
-	uint32_t *index;
-	size_t index_size;
+	struct trace_key {
+		uint32_t size; /* largest seen */
+		uint32_t tenant; /* 0 = none, else number + 1 */
+	} *key;
+	size_t key_room;
 	uint64_t footprint; /* bytes of all keys */
 	uint64_t bytes;     /* bytes of all requests */
 	uint64_t bad_lines;
 };
 
 /* Reads all of @file. Bad lines are named on stderr by their number (the first ten) and
- * skipped. 0; -ENOMEM; -EIO. */
+ * skipped. 0; -ENOMEM; -EBADMSG: it is compressed; another negative errno of reading. */
 int trace_read(struct trace *t, FILE *file, const char *name);
 void trace_free(struct trace *t);
 
