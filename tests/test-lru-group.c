@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* LRU lists of groups: which list, re-parenting, too little memory, many groups. */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libshrink/lru/list_lru.h>
 #include <libshrink/os/alloc.h>
@@ -321,6 +323,70 @@ static void many_groups(void)
 	end();
 }
 
+static unsigned long nothing(struct shrinker *s, struct shrink_control *sc)
+{
+	(void)s;
+	(void)sc;
+	return 0;
+}
+
+/* ---- a callback under the list's lock registers and frees, while groups go offline */
+static int in_callback, go_on;
+
+static enum shrink_lru_status registers(struct shrink_lru_item *item, struct shrink_lru_one *list,
+					void *arg)
+{
+	struct shrinker *s;
+
+	(void)item;
+	(void)list;
+	__atomic_store_n(&in_callback, 1, __ATOMIC_RELEASE);
+	/* the other thread is on its way to this list's lock */
+	while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE))
+		usleep(100);
+	usleep(20000);
+	s = shrinker_alloc(0, "from a callback");
+	s->count_objects = nothing;
+	s->scan_objects = nothing;
+	CU_ASSERT(shrinker_register(s) == 0);
+	shrinker_free(s);
+	/* this would wait for the lock that is held here */
+	CU_ASSERT(shrink_memcg_offline(arg) == -EDEADLK);
+	CU_ASSERT(shrink_memcg_destroy(arg) == -EDEADLK);
+	return SHRINK_LRU_SKIP;
+}
+
+static void *goes_offline(void *arg)
+{
+	while (!__atomic_load_n(&in_callback, __ATOMIC_ACQUIRE))
+		usleep(100);
+	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+	return (void *)(intptr_t)shrink_memcg_offline(arg);
+}
+
+static void registers_under_the_lock(void)
+{
+	struct shrink_memcg *memcg, *other;
+	unsigned long budget = 1;
+	void *r = &budget;
+	pthread_t t;
+
+	begin();
+	memcg = group(NULL);
+	other = group(NULL);
+	add(0, memcg);
+	pthread_create(&t, NULL, goes_offline, memcg);
+	shrink_lru_walk_one(lru, 0, memcg, registers, other, &budget);
+	pthread_join(t, &r);
+	CU_ASSERT(!r);
+	ASSERT_INT(count(NULL), 1);
+	ASSERT_INT(del(0, NULL), 1);
+	/* out of the callback it may */
+	ASSERT_INT(shrink_memcg_destroy(other), 0);
+	shrink_memcg_put(memcg);
+	end();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -331,6 +397,7 @@ int main(int argc, char **argv)
 		{"without memory an ancestor's list serves, for good", borrowing},
 		{"a group goes offline amid a walk", offline_amid_a_walk},
 		{"a group goes and another gets its list amid a walk", replaced_amid_a_walk},
+		{"a callback registers while its group goes offline", registers_under_the_lock},
 		{"10,000 groups", many_groups},
 		{NULL, NULL},
 	};
