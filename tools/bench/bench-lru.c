@@ -198,7 +198,12 @@ static void compare(const char *what, double aim, unsigned int threads, int apar
 int main(void)
 {
 	struct shrinker *s = shrinker_alloc(SHRINKER_MEMCG_AWARE, "bench-lru");
-	struct shrink_lru_item resident[THREADS] = {{NULL, NULL}};
+	/* each is the neighbour that a thread's adds and deletes write to: on lines apart,
+	 * as objects of two tenants are */
+	static struct {
+		struct shrink_lru_item item;
+		char apart[256 - sizeof(struct shrink_lru_item)];
+	} resident[THREADS];
 
 	lru = s ? shrink_lru_create(s) : NULL;
 	if (!lru)
@@ -211,7 +216,7 @@ int main(void)
 	compare("add and delete", 60, 1, 0, add_del, plain_add_del);
 	compare("add and delete, first of its group", 60, 1, 1, add_del, plain_add_del);
 	for (int i = 0; i < THREADS; i++)
-		shrink_lru_add(lru, &resident[i], 0, groups[i]);
+		shrink_lru_add(lru, &resident[i].item, 0, groups[i]);
 	compare("add and delete, in a group", 60, 1, 1, add_del, plain_add_del);
 	compare("add and delete, two threads, one list", 0, 2, 0, add_del, plain_add_del);
 	compare("add and delete, two threads, a group each", 60, 2, 1, add_del, plain_add_del);
@@ -219,7 +224,7 @@ int main(void)
 	compare("first hit, with the store that unmarks", 2, 1, 0, first_hit, plain_hit);
 	compare("hit, two threads", 2, 2, 1, hit, plain_hit);
 	for (int i = 0; i < THREADS; i++) {
-		shrink_lru_del(lru, &resident[i], 0, groups[i]);
+		shrink_lru_del(lru, &resident[i].item, 0, groups[i]);
 		shrink_memcg_destroy(groups[i]);
 	}
 	shrinker_free(s);
