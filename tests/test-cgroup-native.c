@@ -194,7 +194,7 @@ static int wait_for_peers(int expected)
 
 	for (int i = 0; i < 250 && n != expected; i++) {
 		usleep(20000);
-		n = shrink_os_cgroup_peers(&cg);
+		n = shrink_os_cgroup_peers(&cg, 0, NULL);
 	}
 	return n;
 }
@@ -215,10 +215,10 @@ static void peers_in_child(void)
 
 	CHECK(!cg_move(&group, 0));
 	CHECK(!shrink_os_cgroup_open(&cg));
-	CHECK(shrink_os_cgroup_peers(&cg) == 0); /* not we ourselves */
+	CHECK(shrink_os_cgroup_peers(&cg, 0, NULL) == 0); /* not we ourselves */
 	CHECK(cg_spawn(&group, sleeper) > 0);
 	usleep(100000);
-	CHECK(shrink_os_cgroup_peers(&cg) == 0);
+	CHECK(shrink_os_cgroup_peers(&cg, 0, NULL) == 0);
 	CHECK(spawn_built("tests/peer") > 0);
 	CHECK(wait_for_peers(1) == 1);
 	CHECK(spawn_built("tests/peer-static") > 0);

@@ -422,14 +422,14 @@ static void test_peers(void)
 	fakeroot_file("/proc/self/mountinfo", "35 31 0:32 / /m rw - cgroup cgroup rw,memory\n");
 	v1_group("/m/a", V1_NONE, 1);
 	ASSERT_INT(shrink_os_cgroup_open(&cg), 0);
-	ASSERT_INT(shrink_os_cgroup_peers(&cg), -ENOENT);
+	ASSERT_INT(shrink_os_cgroup_peers(&cg, 0, NULL), -ENOENT);
 	fakeroot_file("/m/a/cgroup.procs", "0\n901\n%d\n902\n903\ngarbage\n", (int)getpid());
 	fakeroot_file("/proc/901/task/901/comm", "server\n");
 	fakeroot_file("/proc/901/task/905/comm", "shrink-monitor\n");
 	fakeroot_file("/proc/902/task/902/comm", "shrink-worker\n");
 	fakeroot_file("/proc/903/comm", "shrink-monitor\n");
 	fakeroot_file("/proc/904/task/904/comm", "shrink-monitor\n"); /* elsewhere */
-	ASSERT_INT(shrink_os_cgroup_peers(&cg), 1);
+	ASSERT_INT(shrink_os_cgroup_peers(&cg, 0, NULL), 1);
 	end();
 }
 

@@ -85,6 +85,9 @@
 		   "object size assumed where none is given and none learned yet")                 \
 	SHRINK_WORD(usage, "off|on", 1, START,                                                     \
 		    "source: usage against the tightest limit of own group and ancestors")         \
+	SHRINK_WORD(peers, "off|on", 1, START,                                                     \
+		    "share the pressure of a memory group with its other processes that use "      \
+		    "libshrink")                                                                   \
 	SHRINK_WORD(thresholds, "off|on", 1, START,                                                \
 		    "source: cgroup v1 usage-threshold eventfds")                                  \
 	SHRINK_WORD(events, "off|on", 1, START, "source: cgroup v2 memory.events")                 \
@@ -98,6 +101,15 @@
 		    "\"some 70000 1000000 low; full 700000 1000000 critical\"")                    \
 	SHRINK_WORD(systemd, "off|on", 1, START,                                                   \
 		    "source: what the service manager says in MEMORY_PRESSURE_WATCH")              \
+	SHRINK_WORD(vmpressure, "off|critical|medium|low", 2, START,                               \
+		    "source: cgroup v1 memory.pressure_level, from this level on")                 \
+	SHRINK_WORD(vmpressure_mode, "local|default|hierarchy", 0, START,                          \
+		    "whose pressure counts: of own group itself, or also of groups below it")      \
+	SHRINK_WORD(oom, "off|on", 1, START, "source: cgroup v1 memory.oom_control")               \
+	SHRINK_WORD(zones, "off|on", 1, START,                                                     \
+		    "source: watermarks of the memory nodes, in place of MemAvailable")            \
+	SHRINK_WORD(swap, "off|on", 1, START,                                                      \
+		    "source: memory of ours that goes to swap, and limits on it")                  \
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
 	SHRINK_WORD(bridge, "off|auto|trace|module", 0, START,                                     \
 		    "source: the kernel's own reclaim of us, followed through its tracepoints; "   \

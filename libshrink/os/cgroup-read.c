@@ -47,6 +47,11 @@ static uint64_t read_reclaimable(const struct shrink_cgroup_level *level, int ve
 	return shrink_os_cgroup_reclaimable(text, version);
 }
 
+uint64_t shrink_os_cgroup_level_reclaimable(const struct shrink_cgroup *cg, int level)
+{
+	return read_reclaimable(&cg->level[level], cg->version);
+}
+
 static uint64_t headroom(const struct shrink_cgroup_usage *u)
 {
 	return u->limit == UINT64_MAX ? UINT64_MAX

@@ -61,15 +61,20 @@ uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
 
 /* What the file of a limit says; UINT64_MAX: none, or it cannot be read. Any thread. */
 uint64_t shrink_os_cgroup_limit_at(int fd);
+
+/* What the kernel can take of one level now; 0 where it cannot be read. Any thread. */
+uint64_t shrink_os_cgroup_level_reclaimable(const struct shrink_cgroup *cg, int level);
+
 /* The limit of one level now: the tighter of memory.max and memory.high, v1's
  * memory.limit_in_bytes; UINT64_MAX = none. Any thread. */
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);
 
-/* Number of other processes in our own group in which libshrink has been started,
- * as far as they can be seen. A negative errno where the group's processes cannot
- * be listed. Opens files, allocates and takes its time (some 10 usec for each
- * thread in the group): never on the monitor. */
-int shrink_os_cgroup_peers(const struct shrink_cgroup *cg);
+/* Number of other processes, in our group's level @level (0 = our own) and all groups
+ * below that, in which libshrink has been started, as far as they can be seen; *@ret_rss,
+ * where not NULL, gets what they keep resident (anonymous and shared, bytes). A negative
+ * errno where the group's processes cannot be listed. Opens files, allocates and takes its
+ * time (some 10 usec for each thread in the group): never on the monitor. */
+int shrink_os_cgroup_peers(const struct shrink_cgroup *cg, int level, uint64_t *ret_rss);
 
 /* One group by its folder, v1 or v2 by the files it has. The caller's until
  * close_dir(), which takes NULL. 0; -ENOENT: no memory files there; -ENOMEM. */

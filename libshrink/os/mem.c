@@ -55,6 +55,28 @@ int shrink_os_smaps_open(void)
 	return shrink_os_open("/proc/self/smaps_rollup", O_RDONLY);
 }
 
+uint64_t shrink_os_filters_read(int fd)
+{
+	uint64_t filters = 0;
+	char text[4096];
+
+	if (fd < 0 || shrink_os_pread(fd, text, sizeof(text)) < 0)
+		return 0;
+	if (shrink_parse_field(text, "Seccomp_filters", &filters) < 0)
+		shrink_parse_field(text, "Seccomp", &filters);
+	return filters;
+}
+
+int shrink_os_swapped_read(int fd, uint64_t *ret_bytes)
+{
+	char text[4096];
+	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	return shrink_parse_field(text, "VmSwap", ret_bytes);
+}
+
 uint64_t shrink_os_page_size(void)
 {
 	long size = sysconf(_SC_PAGESIZE);

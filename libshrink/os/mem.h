@@ -21,6 +21,12 @@ int shrink_os_rss_read(int fd, uint64_t *ret_rss);
 /* /proc/self/smaps_rollup: bound to the process as well. Descriptor or negative errno. */
 int shrink_os_smaps_open(void);
 
+/* From the same file: how many filters of system calls there are on the main thread (or,
+ * before 5.9, whether there are any). 0 also where it cannot be read. */
+uint64_t shrink_os_filters_read(int fd);
+/* And what of this process has been swapped out, bytes; negative errno. */
+int shrink_os_swapped_read(int fd, uint64_t *ret_bytes);
+
 uint64_t shrink_os_page_size(void);
 
 #endif /* SHRINK_OS_MEM_H */

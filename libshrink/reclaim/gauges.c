@@ -31,6 +31,8 @@ static _Atomic uint64_t late_usec;
 struct entry {
 	struct shrink_gauge *gauge;
 	_Atomic int dropped;
+	_Atomic int error;            /* of reading, negative errno, */
+	_Atomic unsigned int errors;  /*	and how often in a row */
 	_Atomic uint64_t reclaimable; /* of the last exact reading, */
 	_Atomic unsigned int unread;  /*	and how many have failed since */
 	_Atomic uint64_t slope;       /* worst, bytes per second, */
@@ -52,6 +54,7 @@ void shrink_gauges_reset(void)
 
 		e->gauge = NULL;
 		atomic_store(&e->dropped, 0);
+		atomic_store(&e->errors, 0);
 		atomic_store(&e->reclaimable, 0);
 		atomic_store(&e->unread, 0);
 		atomic_store(&e->slope, 0);
@@ -77,6 +80,19 @@ void shrink_gauges_drop(struct shrink_gauge *gauge)
 	for (unsigned int i = 0; i < atomic_load(&nr_entries); i++)
 		if (entries[i].gauge == gauge)
 			atomic_store(&entries[i].dropped, 1);
+}
+
+int shrink_gauges_error(const struct shrink_gauge *gauge, unsigned int *ret_times)
+{
+	*ret_times = 0;
+	for (unsigned int i = 0; i < atomic_load(&nr_entries); i++) {
+		if (entries[i].gauge != gauge)
+			continue;
+		*ret_times = atomic_load_explicit(&entries[i].errors, memory_order_relaxed);
+		if (*ret_times)
+			return atomic_load_explicit(&entries[i].error, memory_order_relaxed);
+	}
+	return 0;
 }
 
 static void derive(struct shrink_headroom *h)
@@ -123,8 +139,18 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 	struct shrink_gauge_reading r = {.limit = 0};
 	uint64_t slope = atomic_load_explicit(&e->slope, memory_order_relaxed);
 
-	if (atomic_load_explicit(&e->dropped, memory_order_relaxed) ||
-	    e->gauge->read(e->gauge, 0, &r) < 0 || r.limit == UINT64_MAX || !r.limit)
+	int err;
+
+	if (atomic_load_explicit(&e->dropped, memory_order_relaxed))
+		return false;
+	err = e->gauge->read(e->gauge, 0, &r);
+	if (err < 0) {
+		atomic_store_explicit(&e->error, err, memory_order_relaxed);
+		atomic_fetch_add_explicit(&e->errors, 1, memory_order_relaxed);
+	} else if (atomic_load_explicit(&e->errors, memory_order_relaxed)) {
+		atomic_store_explicit(&e->errors, 0, memory_order_relaxed);
+	}
+	if (err < 0 || r.limit == UINT64_MAX || !r.limit)
 		return false;
 	*h = (struct shrink_headroom){
 		.known = true,

@@ -35,6 +35,9 @@ struct shrink_headroom {
 /* Not concurrently with reading: before threads start, after they end. */
 void shrink_gauges_reset(void);
 int shrink_gauges_add(struct shrink_gauge *gauge); /* -ENOSPC */
+/* The negative errno with which it could not be read, and how often in a row; 0 = it
+ * could, the last time. */
+int shrink_gauges_error(const struct shrink_gauge *gauge, unsigned int *ret_times);
 /* Its source has failed: left out from now on. */
 void shrink_gauges_drop(struct shrink_gauge *gauge);
 

@@ -53,6 +53,11 @@ static uint64_t rss_now(void)
 void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from)
 {
 	into->bytes = shrink_max_u64(into->bytes, from->bytes);
+	if (into->gauged && from->gauged && into->share)
+		into->share = !from->share || from->share > into->share ? from->share
+									: into->share;
+	else if (from->gauged)
+		into->share = from->share;
 	into->gauged |= from->gauged;
 	into->at_node &= from->at_node && into->nid == from->nid;
 	into->probe &= from->probe;
@@ -74,6 +79,7 @@ struct round {
 	uint64_t heap_mark;     /* bytes freed to the allocator by then */
 	uint64_t self_mark;     /* bytes caches had returned by themselves */
 	uint64_t usage_mark;    /* of the tightest gauge */
+	uint64_t share;         /* bytes that are ours to free of what the gauges want */
 	_Atomic uint64_t own_claim;
 	bool override_low;      /* nothing else is left: low protects no more */
 	bool spared_low;        /* some group was left out for its low */
@@ -112,11 +118,14 @@ static uint64_t missing(const struct round *r, bool exact)
 	uint64_t later = r->pass.pending_bytes + r->pass.posted_bytes;
 	uint64_t left = shrink_sub_u64(r->goal->bytes, r->pass.freed_bytes + later);
 	struct shrink_headroom h;
+	uint64_t need;
 
 	if (!r->goal->gauged)
 		return left;
 	read_gauges(r, exact, &h);
-	return shrink_max_u64(left, shrink_sub_u64(h.need, later + unreturned(r, h.usage)));
+	need = shrink_sub_u64(h.need, later + unreturned(r, h.usage));
+	need = shrink_min_u64(need, shrink_sub_u64(r->share, r->pass.freed_bytes + later));
+	return shrink_max_u64(left, need);
 }
 
 static bool enough(struct shrink_pass *pass)
@@ -218,9 +227,18 @@ static void release_stage(struct round *r)
 	set_marks(r);
 }
 
+/* Our part is freed; whether that is enough is for the others to see to, too. */
+static bool share_done(const struct round *r)
+{
+	return r->pass.freed_bytes + r->pass.pending_bytes + r->pass.posted_bytes >= r->share;
+}
+
 /* After a pass: is the round over, and why? -1 = go on. */
 static int verdict(struct round *r)
 {
+	if (share_done(r))
+		return yield_percent(r) < SHRINK_TUN(min_yield) ? SHRINK_ROUND_FRAGMENTED
+								: SHRINK_ROUND_MET;
 	if (!missing(r, true))
 		return r->goal->gauged ? SHRINK_ROUND_BALANCED : SHRINK_ROUND_MET;
 	if (r->pass.ticker && atomic_load_explicit(&r->pass.ticker->lost, memory_order_relaxed))
@@ -375,6 +393,7 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	int end;
 
 	r.pass.arg = &r;
+	r.share = UINT64_MAX;
 	memset(ret_round, 0, sizeof(*ret_round));
 	ret_round->begin_nsec = shrink_os_clock();
 	ret_round->notice_nsec = goal->notice;
@@ -392,6 +411,11 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	}
 	bytes = shrink_sub_u64(missing(&r, true), goal->bytes || goal->on_node ? 0 :
 			       shrink_round_claimed());
+	if (goal->gauged && goal->share && goal->share < SHRINK_SHARE_ALL && !goal->bytes) {
+		bytes = shrink_mul_div(bytes, goal->share, SHRINK_SHARE_ALL);
+		r.share = bytes = shrink_max_u64(bytes, bytes ? PASS_MIN_PAGES *
+							shrink_os_page_size() : 0);
+	}
 	if (!bytes) /* balanced meanwhile, or another is at it: nothing happened */
 		return 0;
 	ret_round->requested_bytes = bytes;

@@ -17,9 +17,13 @@
 #include <shrink/stats.h>
 #include <libshrink/core/core.h>
 
+#define SHRINK_SHARE_ALL 1024
+
 struct shrink_goal {
 	uint64_t bytes;      /* wanted whatever the gauges say; 0 = see gauged */
 	bool gauged;         /* until the gauges are balanced */
+	uint32_t share;      /* of what the gauges say, in 1/SHRINK_SHARE_ALL: the others
+			      * of our memory group answer the rest; 0 = all of it */
 	int priority;        /* with neither: one pass at this priority */
 	shrink_gfp_t gfp_mask;
 	bool direct_only;    /* in an application's thread, without LOCK */

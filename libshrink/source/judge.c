@@ -10,6 +10,7 @@
 #include <libshrink/reclaim/proactive.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/manual.h>
+#include <libshrink/source/share.h>
 
 /* A stall that comes back within this is the same one going on. */
 #define STALL_GOES_ON_NSEC (5 * NSEC_PER_SEC)
@@ -32,6 +33,7 @@ static struct {
 	enum shrink_level gauge_level; /* as the gauges alone say */
 	uint64_t stall_last;
 	int stall_priority;
+	struct shrink_turns turns;
 } judge;
 
 /* Bytes that caches have taken off usage by themselves, up to this moment: a
@@ -93,14 +95,36 @@ static void post(struct shrink_goal *goal, uint64_t now, const char *source)
 	shrink_engine_post(goal);
 }
 
+/* Any number that is another one for each process and each time. */
+static uint64_t some_number(uint64_t now)
+{
+	now = (now ^ now >> 30) * 0xbf58476d1ce4e5b9ULL;
+	return (now ^ now >> 27) * 0x94d049bb133111ebULL >> 16;
+}
+
+/* Our part of a shortage that is the group's; a budget of our own is ours alone. */
+static bool our_turn(uint64_t now, const struct shrink_headroom *h, uint32_t *ret_share)
+{
+	int nr = 0;
+	uint32_t part = shrink_share_get(&nr);
+
+	if (h->kind == SHRINK_LIMIT_RSS || h->kind == SHRINK_LIMIT_SIMULATED)
+		nr = 0;
+	return shrink_share_turn(&judge.turns, now, h->need,
+				 judge.gauge_level >= SHRINK_LEVEL_CRITICAL, part, nr,
+				 some_number(now), ret_share);
+}
+
 /* Below the low mark: until above high. One round at a time; its end wakes us. */
 static void answer_headroom(uint64_t now, const struct shrink_headroom *h)
 {
 	struct shrink_goal goal = {.gauged = true, .priority = SHRINK_DEF_PRIORITY};
 
-	if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need)
+	if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need) {
+		judge.turns = (struct shrink_turns){0};
 		return;
-	if (shrink_engine_busy() || backing_off(now))
+	}
+	if (shrink_engine_busy() || backing_off(now) || !our_turn(now, h, &goal.share))
 		return;
 	post(&goal, now, h->name);
 }

@@ -22,6 +22,9 @@
 #define WAKE_DATA UINT64_MAX
 #define ATTACHED_DATA (UINT64_MAX - 1)
 #define EVENTS_MAX 32
+/* Looks in one turn, while a gauge cannot be read: until it has failed for good and who
+ * takes over has been looked at, too. */
+#define LOOKS_MAX 8
 
 static bool opened;
 static int epoll_fd = -1;
@@ -197,8 +200,13 @@ static uint64_t turn(const struct epoll_event *events, int n)
 	take_samples(now, &sig);
 	if (atomic_exchange_explicit(&again, 0, memory_order_acquire))
 		sig.recheck = 1;
-	if (shrink_judge(now, &sig, edge_is_watched()))
+	if (shrink_judge(now, &sig, edge_is_watched())) {
 		atomic_fetch_add_explicit(&nr_samples, 1, memory_order_relaxed);
+		/* no blind turn: what takes over is looked at at once */
+		sig = (struct shrink_signal){.recheck = 1};
+		for (int i = 0; i < LOOKS_MAX && !shrink_sources_settle_gauges(); i++)
+			shrink_judge(now, &sig, edge_is_watched());
+	}
 	shrink_engine_poke();
 	return next_due(now);
 }

@@ -285,4 +285,5 @@ const struct shrink_source_ops shrink_source_psi = {
 	.ready = psi_ready,
 	.sample = psi_sample,
 	.measures_stall = 1,
+	.yields_to = &shrink_source_systemd,
 };

@@ -52,8 +52,11 @@ struct shrink_source_ops {
 	int (*sample)(struct shrink_source *src, uint64_t now, struct shrink_signal *sig);
 	/* Slow work asked for by setting src->chore_due; off the monitor thread. */
 	int (*chore)(struct shrink_source *src);
-	/* It measures stall, which a service manager may forbid or take over. */
+	/* It measures stall, which a service manager may forbid. */
 	int measures_stall;
+	/* While that one is live, this one's stall is a hint and its gauge says nothing;
+	 * must come before it in the ladder. NULL = nobody. */
+	const struct shrink_source_ops *yields_to;
 };
 
 enum shrink_source_state {
@@ -68,9 +71,8 @@ struct shrink_source {
 	const struct shrink_cgroup *cgroup; /* the monitor's; set before open() */
 	enum shrink_source_state state;
 	char reason[160];
-	int muted;                          /* set before open(): a service manager's own
-					     * measure is in force, ours only shortens
-					     * sampling; cleared when that has failed */
+	int muted;                          /* set before open(): whom it yields to is live;
+					     * cleared when that has failed */
 	uint64_t events;                    /* times it signalled; the monitor counts */
 	int nr_fds;
 	int fd[SHRINK_SOURCE_FDS];
@@ -94,6 +96,10 @@ int shrink_source_fail(struct shrink_source *src, int err, const char *fmt, ...)
 void shrink_source_lock(void);
 void shrink_source_unlock(void);
 
+extern const struct shrink_source_ops shrink_source_vmpressure;   /* vmpressure.c: v1 */
+extern const struct shrink_source_ops shrink_source_oom;          /* oom.c: v1 */
+extern const struct shrink_source_ops shrink_source_swap;         /* swap.c: gauge on v1 */
+extern const struct shrink_source_ops shrink_source_zones;        /* zones.c: gauge */
 extern const struct shrink_source_ops shrink_source_usage;        /* usage.c: the gauge, sampled */
 extern const struct shrink_source_ops shrink_source_thresholds;   /* thresholds.c: v1 eventfds */
 extern const struct shrink_source_ops shrink_source_events;       /* events.c: v2 memory.events */

@@ -19,7 +19,11 @@ static const struct shrink_source_ops *const ladder[] = {
 	&shrink_source_bridge,
 	&shrink_source_systemd,
 	&shrink_source_psi,
+	&shrink_source_vmpressure,
+	&shrink_source_oom,
 	&shrink_source_memavailable,
+	&shrink_source_zones,
+	&shrink_source_swap,
 	&shrink_source_rss,
 	&shrink_source_manual,
 	&shrink_source_simulated,
@@ -70,49 +74,51 @@ bool shrink_sources_live(const struct shrink_source_ops *ops)
 	return false;
 }
 
-/* The service manager's measure of stall has gone: our own count again. */
-static void unmute(void)
+/* Those that stood back for it count again. */
+static void unmute(const struct shrink_source_ops *failed)
 {
 	for (size_t i = 0; i < SOURCES; i++) {
-		if (!sources[i].muted)
+		struct shrink_source *src = &sources[i];
+
+		if (!src->muted || src->ops->yields_to != failed ||
+		    src->state != SHRINK_SOURCE_LIVE)
 			continue;
-		sources[i].muted = 0;
-		sources[i].next_sample = 0;
-		shrink_source_fail(&sources[i], 0, "sampled, since the service manager's measure "
-				   "has failed");
+		__atomic_store_n(&src->muted, 0, __ATOMIC_RELAXED);
+		src->next_sample = src->ops->sample ? 0 : UINT64_MAX;
+		shrink_source_fail(src, 0, "in place of %s, which has failed", failed->name);
 	}
 }
 
-/* The next one goes on (G9). */
+/* The next one goes on (G9). A gauge may be being read on another thread: it is left
+ * out, but its files stay open until all has stopped. */
 static void give_up(struct shrink_source *src, int err)
 {
 	if (src->gauge)
 		shrink_gauges_drop(src->gauge);
-	src->ops->close(src);
+	else
+		src->ops->close(src);
 	src->nr_fds = 0;
 	src->next_sample = UINT64_MAX;
 	set_state(src, SHRINK_SOURCE_FAILED);
-	if (src->ops == &shrink_source_systemd)
-		unmute();
+	unmute(src->ops);
 	shrink_warn("source %s has failed (%s): %s; the others go on", src->ops->name,
 		    strerror(-err), src->reason);
 }
 
-/* Who measures stall stands back where the service manager does it or forbids it. */
+/* Stands back for whom it yields to, and where the service manager forbids it. */
 static int open_real(struct shrink_source *src)
 {
+	const struct shrink_source_ops *ops = src->ops;
 	int r;
 
-	if (!src->ops->measures_stall)
-		return src->ops->open(src);
-	if (shrink_systemd_forbids())
+	if (ops->measures_stall && shrink_systemd_forbids())
 		return shrink_source_fail(src, -ECANCELED,
 					  "switched off by MEMORY_PRESSURE_WATCH");
-	src->muted = shrink_sources_live(&shrink_source_systemd);
-	r = src->ops->open(src);
+	src->muted = ops->yields_to && shrink_sources_live(ops->yields_to);
+	r = ops->open(src);
 	if (!r && src->muted)
-		shrink_source_fail(src, 0, "MEMORY_PRESSURE_WATCH takes precedence: this only "
-				   "shortens sampling");
+		shrink_source_fail(src, 0, "%s takes precedence: this only shortens sampling",
+				   ops->yields_to->name);
 	return r;
 }
 
@@ -163,7 +169,8 @@ void shrink_sources_open(int epoll_fd)
 void shrink_sources_close(void)
 {
 	for (size_t i = 0; i < SOURCES; i++) {
-		if (sources[i].state == SHRINK_SOURCE_LIVE)
+		if (sources[i].state == SHRINK_SOURCE_LIVE ||
+		    (sources[i].state == SHRINK_SOURCE_FAILED && sources[i].gauge))
 			sources[i].ops->close(&sources[i]);
 		set_state(&sources[i], SHRINK_SOURCE_OFF);
 		shrink_source_fail(&sources[i], 0, "not started");
@@ -185,6 +192,33 @@ bool shrink_sources_settle(struct shrink_source *src, int r)
 		return true;
 	give_up(src, r < 0 ? r : -EIO);
 	return false;
+}
+
+/* A read may fail for a moment; a removed group does not come back. */
+#define GAUGE_ERRORS_MAX 3
+
+bool shrink_sources_settle_gauges(void)
+{
+	bool all_well = true;
+
+	for (size_t i = 0; i < SOURCES; i++) {
+		struct shrink_source *src = &sources[i];
+		unsigned int times;
+		int err;
+
+		if (src->state != SHRINK_SOURCE_LIVE || !src->gauge)
+			continue;
+		err = shrink_gauges_error(src->gauge, &times);
+		if (!err)
+			continue;
+		all_well = false;
+		if (times < GAUGE_ERRORS_MAX && err != -ENODEV)
+			continue;
+		shrink_source_fail(src, err, err == -ENODEV ? "the group was removed"
+							    : "cannot be read: %s", strerror(-err));
+		give_up(src, err);
+	}
+	return all_well;
 }
 
 int shrink_sources_list(struct shrink_source_info *ret_infos, unsigned int max, size_t size)

@@ -29,6 +29,10 @@ void shrink_sources_forget(void);
  * over (G9). False: it has failed. */
 bool shrink_sources_settle(struct shrink_source *src, int r);
 
+/* After the gauges were read: the same for those that could not be, some times in a row.
+ * False: some could not, and all should be read again. */
+bool shrink_sources_settle_gauges(void);
+
 /* Number that are live, the application's own notices not counted. */
 int shrink_sources_nr_live(void);
 bool shrink_sources_live(const struct shrink_source_ops *ops);

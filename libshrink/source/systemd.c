@@ -38,7 +38,8 @@ static struct systemd {
 	size_t size;
 	bool echo;                     /* nobody else may have read it yet */
 	int totals;                    /* the same PSI file for reading; -1 = not asked */
-	uint64_t total_begin;          /* when the trigger was set */
+	uint64_t total_begin;          /* when the trigger was set, or last signalled */
+	bool believed;
 	struct shrink_trigger trigger; /* stall 0 = not known */
 	uint64_t quiet_until;
 } watch;
@@ -170,13 +171,14 @@ static void systemd_close(struct shrink_source *src)
 /* The first event decides what the trigger is worth; from then on it is believed. */
 static bool is_false(void)
 {
-	uint64_t grown, begin = watch.total_begin;
+	uint64_t begin = watch.total_begin, total = total_now();
+	bool first = !watch.believed;
 
-	if (watch.totals < 0)
+	watch.believed = true;
+	if (begin == UINT64_MAX || total == UINT64_MAX)
 		return false;
-	grown = shrink_sub_u64(total_now(), begin);
-	forget_trigger();
-	return begin != UINT64_MAX && grown < watch.trigger.stall;
+	watch.total_begin = total;
+	return first && shrink_sub_u64(total, begin) < watch.trigger.stall;
 }
 
 static void press(uint64_t now, struct shrink_signal *sig)
@@ -213,6 +215,21 @@ static int file_ready(struct shrink_source *src, uint32_t epoll_events, uint64_t
 	return 0;
 }
 
+/* In loop mode somebody else's poll may have taken the kernel's event: the total says. */
+static int systemd_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
+{
+	uint64_t total = total_now();
+
+	src->next_sample = UINT64_MAX;
+	if (watch.kind != SHRINK_WATCH_FILE || total == UINT64_MAX ||
+	    shrink_sub_u64(total, watch.total_begin) < watch.trigger.stall)
+		return 0;
+	watch.total_begin = total;
+	watch.believed = true;
+	press(now, sig);
+	return 0;
+}
+
 static int systemd_ready(struct shrink_source *src, int index, uint32_t epoll_events, uint64_t now,
 			 struct shrink_signal *sig)
 {
@@ -237,4 +254,5 @@ const struct shrink_source_ops shrink_source_systemd = {
 	.open = systemd_open,
 	.close = systemd_close,
 	.ready = systemd_ready,
+	.sample = systemd_sample,
 };

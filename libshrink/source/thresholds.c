@@ -14,12 +14,12 @@
  * usage is looked at again once a ladder is in service.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
+#include <libshrink/os/cgroup-control.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/reclaim/wmark.h>
 #include <libshrink/source/ladder.h>
@@ -38,11 +38,20 @@ struct ladder {
 };
 
 static struct ladder live[LADDERS], staged[LADDERS];
+/* Of each level, or why not; open from the beginning, so that nothing need be opened
+ * when a limit changes behind a chroot or a filter. */
+static int control[SHRINK_CGROUP_LEVELS], nr_controls;
 static int is_staged;
 
 static void forget(struct ladder *l)
 {
 	*l = (struct ladder){.level = -1, .limit = UINT64_MAX, .fd = -1};
+}
+
+static void close_controls(void)
+{
+	while (nr_controls > 0)
+		shrink_os_close(control[--nr_controls]);
 }
 
 static void drop(struct ladder *l)
@@ -72,41 +81,31 @@ static int same(const struct ladder *a, const struct ladder *b)
 	return a->level == b->level && a->limit == b->limit;
 }
 
-static int control_open(const struct shrink_cgroup *cg, int level)
-{
-	char path[SHRINK_CGROUP_PATH + 32];
-
-	snprintf(path, sizeof(path), "%s/cgroup.event_control", cg->level[level].dir);
-	return shrink_os_open(path, O_WRONLY);
-}
-
-static int arm_rungs(const struct shrink_cgroup *cg, const struct ladder *l, int control)
+static int arm_rungs(const struct shrink_cgroup *cg, const struct ladder *l)
 {
 	uint64_t rungs[SHRINK_LADDER_RUNGS];
 	int n = shrink_ladder(l->limit, shrink_wmark(l->limit, 0, 0), rungs), r = 0;
 
 	for (int i = 0; i < n && r >= 0; i++) {
-		char text[64];
-		int len = snprintf(text, sizeof(text), "%d %d %llu\n", l->fd,
-				   cg->level[l->level].usage_fd, (unsigned long long)rungs[i]);
+		char text[32];
 
-		r = shrink_os_write(control, text, (size_t)len);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)rungs[i]);
+		r = shrink_os_cgroup_arm(control[l->level], l->fd, cg->level[l->level].usage_fd,
+					 text);
 	}
 	return r;
 }
 
 static int arm(const struct shrink_cgroup *cg, struct ladder *l)
 {
-	int control, r;
+	int r;
 
 	if (l->level < 0)
 		return 0;
-	control = control_open(cg, l->level);
-	if (control < 0)
-		return control;
+	if (control[l->level] < 0)
+		return control[l->level];
 	l->fd = shrink_os_eventfd(0);
-	r = l->fd < 0 ? l->fd : arm_rungs(cg, l, control);
-	shrink_os_close(control);
+	r = l->fd < 0 ? l->fd : arm_rungs(cg, l);
 	if (r < 0) {
 		shrink_os_close(l->fd);
 		l->fd = -1;
@@ -134,22 +133,27 @@ static int thresholds_open(struct shrink_source *src)
 		forget(&live[i]);
 		forget(&staged[i]);
 	}
-	is_staged = 0;
+	is_staged = nr_controls = 0;
 	if (!SHRINK_TUN(thresholds))
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
 	if (cg->version != 1)
 		return shrink_source_fail(src, -EOPNOTSUPP, "no cgroup v1 memory controller");
-	r = control_open(cg, 0);
-	if (r < 0)
+	for (nr_controls = 0; nr_controls < cg->nr_levels; nr_controls++)
+		control[nr_controls] = shrink_os_cgroup_control(&cg->level[nr_controls]);
+	r = control[0];
+	if (r < 0) {
+		close_controls();
 		return shrink_source_fail(src, r, "cgroup.event_control: %s", strerror(-r));
-	shrink_os_close(r);
+	}
 	want(cg, live);
 	/* The ancestor's control may be out of reach where our own is not. */
 	r = arm(cg, &live[0]);
 	if (r >= 0 && arm(cg, &live[1]) < 0)
 		live[1].fd = -1;
-	if (r < 0)
+	if (r < 0) {
+		close_controls();
 		return shrink_source_fail(src, r, "arming: %s", strerror(-r));
+	}
 	publish(src);
 	src->next_sample = 0;
 	return 0;
@@ -161,6 +165,7 @@ static void thresholds_close(struct shrink_source *src)
 		drop(&live[i]);
 		drop(&staged[i]);
 	}
+	close_controls();
 	is_staged = 0;
 	src->nr_fds = 0;
 }
