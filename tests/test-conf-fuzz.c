@@ -116,18 +116,28 @@ static void pick_key(struct shrink_conf_entry *ret_entry)
 	shrink_conf_describe(below(keys), ret_entry);
 }
 
+/* One of the words of a|b|c. */
+static void pick_word(const char *words, char *buf, size_t size)
+{
+	unsigned int n = 1, which;
+
+	for (const char *p = words; *p; p++)
+		n += *p == '|';
+	which = below(n);
+	for (; which; which--)
+		words = strchr(words, '|') + 1;
+	snprintf(buf, size, "%.*s", (int)strcspn(words, "|"), words);
+}
+
 /* A value within range, as shrink_conf_get() will give it back. */
 static void pick_value(const struct shrink_conf_entry *e, char *buf, size_t size)
 {
 	uint64_t min = strtoull(e->min, NULL, 10), max = strtoull(e->max, NULL, 10);
-	const char *bar = strchr(e->max, '|');
 
 	if (*e->min)
 		snprintf(buf, size, "%" PRIu64, min + next_random() % (max - min + 1));
-	else if (bar && below(2))
-		snprintf(buf, size, "%.*s", (int)(bar - e->max), e->max);
-	else if (bar)
-		snprintf(buf, size, "%s", bar + 1);
+	else if (strchr(e->max, '|'))
+		pick_word(e->max, buf, size);
 	else
 		snprintf(buf, size, "/r%u", below(1000));
 }
