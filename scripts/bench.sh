@@ -13,24 +13,25 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 
 usage() {
 	cat <<'END'
-usage: scripts/bench.sh [--built DIR] [pass|pool|lru|region|bridge|register|notice|threads ...]
+usage: scripts/bench.sh [--built DIR] [pass|pool|lru|region|bridge|register|notice|threads|pause ...]
 
 Runs the named benchmarks, by default all (about a minute), of the tree built in
 DIR (default build/; "make bench" builds it first). Figures: DIR/bench/bench.jsonl
 END
 }
 
+# BENCH_SAMPLES: reads of each run of "pause", default 100000; 1000000 for the tail's sake
 built=$top/build which=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--built) built=${2:?}; shift ;;
-	pass | pool | lru | region | bridge | register | notice | threads) which+=("$1") ;;
+	pass | pool | lru | region | bridge | register | notice | threads | pause) which+=("$1") ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#which[@]} -gt 0 ] || which=(pass pool lru region bridge register notice threads)
+[ ${#which[@]} -gt 0 ] || which=(pass pool lru region bridge register notice threads pause)
 out=$built/bench
 tools=$built/tools
 mkdir -p "$out" && rm -f "$out"/*
@@ -124,6 +125,55 @@ bench_threads() {
 	"$tools/bench/bench-threads" "$pid" 6 "kvcached full, 12,000 reads/s" 1
 	cat <&"$ticks" >/dev/null
 	run_abort
+	group_remove
+}
+
+# How long requests wait that are due whatever the server does, while a neighbour
+# comes and goes that takes a third of the memory each time: in the server's group,
+# and, for comparison, outside of it, where it takes only processor time.
+pause_run() {
+	local run=$1 place=$2 reads=${BENCH_SAMPLES:-100000} rate=8000 line key
+
+	start_server "$run" auto ""
+	"$tools/kvload/kvload" -s "127.0.0.1:$port" -t 1 -c 64 -k 30000 -M 32768 -z 0.9 -i 1000 \
+		-o "$rate" -n "$reads" -S $((reads * 3 / rate + 10)) -H "$out/$run.hgrm" \
+		>"$out/$run.load.jsonl" &
+	load_pid=$!
+	while kill -0 "$load_pid" 2>/dev/null; do
+		if grep -q '"phase":"read"' "$out/$run.load.jsonl"; then
+			(
+				[ "$place" = outside ] || group_enter 1000
+				exec "$tools/kvload/kvhog" -b $((limit / 3)) -H 500
+			) >>"$out/$run.hog.jsonl" 2>&1
+		fi
+		sleep 0.5
+	done
+	wait "$load_pid"
+	load_pid=''
+	line=$(tail -n 1 "$out/$run.load.jsonl")
+	for key in samples p999_usec max_usec; do
+		value "$key"
+		printf -v "$key" %s "$REPLY"
+	done
+	run_abort
+}
+
+bench_pause() {
+	local samples p999_usec max_usec calm calm_max
+
+	[ -x "$server" ] || { say "left out: kvcached was not built" >&2; return; }
+	with_group 256 || return
+	pause_run pause-calm outside
+	calm=$p999_usec calm_max=$max_usec
+	pause_run pause-pressed inside
+	awk -v a="$p999_usec" -v b="$calm" -v n="$samples" -v m="$max_usec" -v k="$calm_max" 'BEGIN {
+		line = "{\"bench\":\"pause\",\"what\":\"kvcached, %d requests: %s\",\"value\":%.1f," \
+			"\"unit\":\"us\",\"aim\":%s,\"met\":%s,\"baseline\":%.1f,\"ratio\":%.2f}\n"
+		printf line, n, "p99.9, pressed against calm", a, 2 * b, a <= 2 * b ? "true" : "false", b, a / b
+		line = "{\"bench\":\"pause\",\"what\":\"kvcached, %d requests: %s\",\"value\":%.1f," \
+			"\"unit\":\"us\",\"baseline\":%.1f,\"ratio\":%.2f}\n"
+		printf line, n, "the longest, pressed against calm", m, k, m / k
+	}'
 	group_remove
 }
 

@@ -312,12 +312,17 @@ static void open_loop_counts_all_who_wait(void)
 {
 	static struct bad_server server = {.hang_up_at = 100}, closed_server = {.hang_up_at = 100};
 	static struct load load, closed;
+	static struct hist_copy all;
 	struct load_options options = one_client;
 
 	options.open_rate = 2000;
 	options.reads_max = 1000;
 	load_bad_server_with(&server, &load, options);
 	CU_ASSERT(longer(&load, 50000000) > 100);
+	/* of reads alone: the fill is not among them */
+	memset(&all, 0, sizeof(all));
+	hist_sum(&all, &load.counters.pause_nsec);
+	ASSERT_INT((long long)all.total, 1000);
 	CU_ASSERT(load.counters.late > 100);
 	options.open_rate = 0;
 	load_bad_server_with(&closed_server, &closed, options);

@@ -139,7 +139,9 @@ static void conn_answered(struct conn *conn, int miss)
 {
 	struct load *load = conn->load;
 
-	hist_add(&load->counters.pause_nsec, now_nsec() - conn->began_nsec);
+	/* the fill is a closed loop whatever follows: not to be mixed with an open one */
+	if (!conn->filling || !load->options.open_rate)
+		hist_add(&load->counters.pause_nsec, now_nsec() - conn->began_nsec);
 	conn->state = CONN_IDLE;
 	conn->kind = REQUEST_NONE;
 	if (conn->filling)

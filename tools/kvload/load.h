@@ -15,7 +15,7 @@
  * is seen by the few who wait for it and not by all who would have come. With an
  * open rate reads are due at times that have nothing to do with answers (a Poisson
  * process of the seed's), and a read's pause is counted from when it was due, whether
- * or not a connection was free then.
+ * or not a connection was free then. Pauses of the fill are not counted then.
  */
 #ifndef KVLOAD_LOAD_H
 #define KVLOAD_LOAD_H
