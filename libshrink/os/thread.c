@@ -132,5 +132,6 @@ void shrink_os_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t u
 	nsec = (uint64_t)until.tv_nsec + usec % 1000000 * NSEC_PER_USEC;
 	until.tv_sec += (time_t)(usec / 1000000 + nsec / NSEC_PER_SEC);
 	until.tv_nsec = (long)(nsec % NSEC_PER_SEC);
-	pthread_cond_timedwait(cond, lock, &until);
+	/* names its clock: also for one that is statically initialised */
+	pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
 }
