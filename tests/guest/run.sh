@@ -141,7 +141,9 @@ run_group() {
 			show_console "$file.console"
 		done_now=0
 		while read -r _ _ _ _ name _; do
-			tr -d '\r' <"$file.out" | grep -qxF "@begin $name" || break
+			# not through a pipe: grep ends at the match, and pipefail would
+			# make a failure of what writes on
+			grep -qxF "@begin $name" <(tr -d '\r' <"$file.out") || break
 			report "$series" "$name" "$file.out"
 			done_now=$((done_now + 1))
 		done <"$file"
