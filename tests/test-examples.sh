@@ -30,6 +30,7 @@ run tenants '^pressed: small [0-9]+ KiB, gold 2800 KiB, guest [1-9][0-9]* KiB$'
 run workingset '^a loop larger than the cache: [3-9][0-9]% hit'
 run purgeable '^pressed:    192 of 256 tiles rendered again$'
 run bridged '^bridge: '
+run pool '^1000, [0-9]+, (8[5-9]|9[0-9]|1[0-9][0-9])$'
 
 # with jemalloc where it can be had; without it says what is missing
 run arena '^no jemalloc 5 here: '
