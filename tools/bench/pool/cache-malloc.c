@@ -70,7 +70,7 @@ static void *create(const struct trace *t, uint64_t capacity, struct lru with)
 	if (!c)
 		return NULL;
 	*c = with;
-	c->entries = table(t->keys + 1, sizeof(*c->entries));
+	c->entries = table(t->keys.nr + 1, sizeof(*c->entries));
 	if (!c->entries) {
 		destroy(c);
 		return NULL;

@@ -65,7 +65,7 @@ static void *create(const struct trace *t, uint64_t capacity,
 
 	if (!c)
 		return NULL;
-	c->objects = table(t->keys + 1, sizeof(*c->objects));
+	c->objects = table(t->keys.nr + 1, sizeof(*c->objects));
 	c->pool = shrink_pool_create(&o, sizeof(o), "bench");
 	c->fast = shrink_pool_fast(c->pool);
 	if (!c->pool || !c->objects) {

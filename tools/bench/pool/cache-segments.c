@@ -55,8 +55,8 @@ static uint32_t segment_bytes(const struct trace *t, uint64_t capacity)
 {
 	uint32_t bytes = 64 << 10, largest = 0;
 
-	for (size_t k = 0; k < t->keys; k++)
-		largest = t->sizes[k] > largest ? t->sizes[k] : largest;
+	for (size_t k = 0; k < t->keys.nr; k++)
+		largest = t->key[k].size > largest ? t->key[k].size : largest;
 	while (bytes < capacity / 1024 || bytes < 2 * largest)
 		bytes *= 2;
 	return bytes;
@@ -72,8 +72,8 @@ static void *create(const struct trace *t, uint64_t capacity, bool merge)
 	s->nr = (uint32_t)(capacity / s->bytes);
 	s->merge = merge;
 	s->segments = calloc(s->nr, sizeof(*s->segments));
-	s->where = table(t->keys + 1, sizeof(*s->where));
-	s->uses = table(t->keys + 1, sizeof(*s->uses));
+	s->where = table(t->keys.nr + 1, sizeof(*s->where));
+	s->uses = table(t->keys.nr + 1, sizeof(*s->uses));
 	s->data = mmap(NULL, (size_t)s->nr * s->bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->data == MAP_FAILED)

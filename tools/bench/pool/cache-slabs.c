@@ -87,14 +87,14 @@ static void *create(const struct trace *t, uint64_t capacity)
 
 	if (!s)
 		return NULL;
-	for (size_t k = 0; k < t->keys; k++)
-		largest = t->sizes[k] > largest ? t->sizes[k] : largest;
+	for (size_t k = 0; k < t->keys.nr; k++)
+		largest = t->key[k].size > largest ? t->key[k].size : largest;
 	s->page = 64 << 10;
 	while (s->page < capacity / 1024 || s->page < largest + sizeof(struct chunk))
 		s->page *= 2;
 	s->nr_pages = (uint32_t)(capacity / s->page);
 	s->page_class = calloc(s->nr_pages, 1);
-	s->where = table(t->keys + 1, sizeof(*s->where));
+	s->where = table(t->keys.nr + 1, sizeof(*s->where));
 	s->data = mmap(NULL, (size_t)s->nr_pages * s->page, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->data == MAP_FAILED)

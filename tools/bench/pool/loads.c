@@ -69,7 +69,7 @@ static void request(struct trace *t, enum load load, size_t i, uint32_t keys, ui
 		r->key += keys; /* other objects, and larger */
 	}
 	r->size = size_of(r->key, late);
-	t->sizes[r->key] = r->size;
+	t->key[r->key].size = r->size;
 	t->bytes += r->size;
 }
 
@@ -80,18 +80,18 @@ int load_make(struct trace *t, enum load load, size_t requests, uint32_t keys)
 	memset(t, 0, sizeof(*t));
 	state = 88172645463325252ULL;
 	t->nr = requests;
-	t->keys = keys;
+	t->keys.nr = keys;
 	if (load == LOAD_SCAN)
-		t->keys += requests / SCAN_PART + 1;
+		t->keys.nr += requests / SCAN_PART + 1;
 	if (load == LOAD_SHIFT)
-		t->keys += keys;
+		t->keys.nr += keys;
 	t->requests = calloc(requests, sizeof(*t->requests));
-	t->sizes = calloc(t->keys, sizeof(*t->sizes));
-	if (!t->requests || !t->sizes)
+	t->key = calloc(t->keys.nr, sizeof(*t->key));
+	if (!t->requests || !t->key)
 		return -ENOMEM;
 	for (size_t i = 0; i < requests; i++)
 		request(t, load, i, keys, &scan);
-	for (size_t k = 0; k < t->keys; k++)
-		t->footprint += t->sizes[k];
+	for (size_t k = 0; k < t->keys.nr; k++)
+		t->footprint += t->key[k].size;
 	return 0;
 }
