@@ -83,13 +83,13 @@ run_tests() {
 
 	shift 2
 	results "$dir" | while IFS= read -r trs; do rm -f "$trs" "${trs%.trs}.log"; done
-	say "make ${dir#"$top"/} $1"
+	say "tests of ${dir#"$top"/}${label:+ (${label%: })}"
 	make -C "$dir" "$@" </dev/null 2>&1 | tee "$dir/check.log" | watch_tests || rc=$?
 	collect "$label" "$dir"
 	[ $rc = 0 ] || [ ${#failures[@]} -gt 0 ] || {
 		tail -n 40 "$dir/check.log"
 		failed=$((failed + 1))
-		failures+=("${label}make $1 failed, see $dir/check.log")
+		failures+=("${label}make failed, see $dir/check.log")
 	}
 	[ $((passed + failed + skipped)) -gt "$before" ] || {
 		failed=$((failed + 1))
@@ -105,13 +105,15 @@ sanitized() {
 	tests=$(make -s -C "$top/build" "print-$1-tests" </dev/null) || die "no tests for $1"
 	# shellcheck disable=SC2086 # a list of words
 	build_in "$dir" $tests
-	run_tests "$1: " "$dir" check-TESTS TESTS="$tests"
+	# nothing in there depends on who else is running
+	run_tests "$1: " "$dir" -j"$(jobs)" check-TESTS TESTS="$tests"
 }
 
 need_packages test
 bootstrap
 configure_in "$top/build" --enable-werror
 build_in "$top/build" all
+build_in "$top/build" check TESTS= # the test programs, by all processors
 run_tests "" "$top/build" check
 if [ -z "$quick" ]; then
 	want_packages guest
