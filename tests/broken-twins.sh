@@ -133,9 +133,9 @@ healthy test-simulation judge.c
 broken "reclaim goes on at level NORMAL" test-simulation judge.c \
 	's/if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need)/if (!h->need)/'
 broken "back-off never ends" test-simulation judge.c 's/return now < when + wait;/return true;/'
-broken "no back-off" test-simulation judge.c 's/ || backing_off(now))/)/'
+broken "no back-off" test-simulation judge.c 's/ || backing_off(now) ||/ ||/'
 broken "a gauge that fails once is never read again" test-simulation gauges.c \
-	's/e->gauge->read(e->gauge, 0, &r) < 0 ||/(e->gauge->read(e->gauge, 0, \&r) < 0 \&\& !atomic_exchange(\&e->dropped, 1)) ||/'
+	's/if (err < 0 || r.limit/if ((err < 0 \&\& !atomic_exchange(\&e->dropped, 1)) || r.limit/'
 broken "the hold of growth never ends" test-simulation level.c 's/if (until && now >= until &&/if (0 \&\&/'
 broken "a parked node is never tried again" test-simulation node.c \
 	's/(n->parked ? SHRINK_NODE_PROBE_NSEC : wait)/(n->parked ? UINT64_MAX \/ 4 : wait)/'
