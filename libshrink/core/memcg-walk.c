@@ -123,10 +123,13 @@ static bool wanted(const struct shrink_memcg_walk *w, struct shrink_memcg *memcg
 	return memcg && (w->all || memcg == w->top || shrink_memcg_any_bit(memcg));
 }
 
-/* A partial walk takes one at a time: what it does not get to is for the next. */
-static void refill(struct shrink_memcg_walk *w)
+/* A partial walk takes one at a time: what it does not get to is for the next. False: it
+ * is over, and off the list. That is decided here, as others may end it at any time that
+ * the lock is not held. */
+static bool refill(struct shrink_memcg_walk *w)
 {
 	int most = w->partial ? 1 : SHRINK_MEMCG_WALK;
+	bool ended;
 
 	w->nr = w->at = 0;
 	shrink_registry_lock();
@@ -138,9 +141,11 @@ static void refill(struct shrink_memcg_walk *w)
 		if (wanted(w, memcg))
 			w->batch[w->nr++] = shrink_memcg_get(memcg);
 	}
-	if (w->over && !w->nr)
+	ended = w->over && !w->nr;
+	if (ended)
 		shrink_list_del(&w->link);
 	shrink_registry_unlock();
+	return !ended;
 }
 
 /* Forgotten first: if a fork ever catches us in between, the child leaks the group
@@ -158,11 +163,9 @@ struct shrink_memcg *shrink_memcg_walk_next(struct shrink_memcg_walk *w)
 {
 	if (w->at)
 		put_one(&w->batch[w->at - 1]);
-	while (w->at == w->nr) {
-		refill(w);
-		if (w->over && !w->nr)
+	while (w->at == w->nr)
+		if (!refill(w))
 			return NULL;
-	}
 	return w->batch[w->at++];
 }
 

@@ -245,8 +245,10 @@ uint64_t shrink_lruvec_group_end(struct shrink_lgroups *all, struct shrink_lgrou
 	for (int nid = 0; nid < lv->nr_nodes; nid++) {
 		struct lruvec_node *from = lruvec_at(lv, g, nid), *to = lruvec_at(lv, up, nid);
 
-		pthread_mutex_lock(&from->lock);
-		pthread_mutex_lock(&to->lock);
+		/* an index that one group had another may have later, above or below: only
+		 * addresses give the two an order that lasts */
+		pthread_mutex_lock(from < to ? &from->lock : &to->lock);
+		pthread_mutex_lock(from < to ? &to->lock : &from->lock);
 		nr += hand_up(lv, from, to);
 		pthread_mutex_unlock(&to->lock);
 		pthread_mutex_unlock(&from->lock);

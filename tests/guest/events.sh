@@ -61,6 +61,7 @@ ring_start "$group"
 ask conf usage off
 ask conf psi off
 ask conf memavailable off
+ask conf zones off
 ask start
 ask fill 60 400
 echo 1000 >/tmp/score

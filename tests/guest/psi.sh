@@ -10,7 +10,7 @@ stall_ring()
 {
 	stall_group=$1
 	ring_start "$@"
-	for source in usage events memavailable; do
+	for source in usage events memavailable zones; do
 		ask conf $source off
 	done
 	ask conf psi_window 500000
@@ -73,7 +73,7 @@ group stranger memory.high $((64 * mib))
 stranger=$group
 group bystander
 ring_start "$group"
-for source in usage events memavailable; do
+for source in usage events memavailable zones; do
 	ask conf $source off
 done
 ask conf psi_window 500000
