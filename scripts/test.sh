@@ -8,23 +8,24 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 
 usage() {
 	cat <<'END'
-usage: scripts/test.sh [--quick] [-h]
+usage: scripts/test.sh [--quick] [--guest] [-h]
 
 Installs what is missing (as root; otherwise says what to type), bootstraps,
-configures, builds in build/ and runs the whole suite; then the tests in guests
-(tests/guest/README.md), and chosen test programs again in builds with
-ThreadSanitizer (build/tsan) and with AddressSanitizer and UBSan (build/asan). The
-last line is "N passed, N failed, N skipped".
+configures, builds in build/ and runs the whole suite; then chosen test programs
+again in builds with ThreadSanitizer (build/tsan) and with AddressSanitizer and
+UBSan (build/asan). The last line is "N passed, N failed, N skipped".
 
-  --quick   without guests and sanitizer builds
+  --quick   without the sanitizer builds
+  --guest   with the tests under other kernels, in QEMU (tests/guest/README.md)
   -h        this text
 END
 }
 
-quick=
+quick= guest=
 for arg; do
 	case $arg in
 	--quick) quick=1 ;;
+	--guest) guest=1 ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
@@ -115,9 +116,11 @@ configure_in "$top/build" --enable-werror
 build_in "$top/build" all
 build_in "$top/build" check TESTS= # the test programs, by all processors
 run_tests "" "$top/build" check
-if [ -z "$quick" ]; then
+if [ -n "$guest" ]; then
 	want_packages guest
 	run_tests "guest: " "$top/build" check-guest
+fi
+if [ -z "$quick" ]; then
 	export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 	export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 	sanitized tsan thread

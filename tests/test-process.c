@@ -281,7 +281,7 @@ static int lives_in_a_chroot(void)
 		EXPECT(wait_for(&live[0].scans, 1, 5000));
 	}
 	EXPECT(shrink_stop() == 0);
-	return 0;
+	_exit(0); /* what looks for leaks at exit would look into /proc */
 }
 
 static void in_chroot(void)
