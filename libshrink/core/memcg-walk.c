@@ -41,6 +41,20 @@ static struct shrink_memcg *next(struct shrink_memcg *top, struct shrink_memcg *
 	return after(top, memcg);
 }
 
+/* Where there are thousands of groups each is new to the processor's cache, and a list
+ * tells it nothing of where the one after the next lies. (It may be the list's head: a
+ * prefetch of what is no group does no harm.) */
+static void fetch_ahead(struct shrink_memcg *memcg)
+{
+	struct shrink_memcg *ahead;
+
+	if (!memcg)
+		return;
+	ahead = sibling(memcg->sibling.next->next);
+	__builtin_prefetch(ahead);
+	__builtin_prefetch(&ahead->node[0]);
+}
+
 static struct shrink_memcg *before(struct shrink_memcg *top, struct shrink_memcg *memcg)
 {
 	if (memcg == top)
@@ -66,6 +80,7 @@ static struct shrink_memcg *advance(struct shrink_memcg *top, struct shrink_memc
 	struct shrink_list *pos;
 
 	iter->position = next(top, iter->position);
+	fetch_ahead(iter->position);
 	shrink_list_for_each(pos, &walks) {
 		struct shrink_memcg_walk *w = walk_at(pos);
 

@@ -24,7 +24,7 @@
 #include <libshrink/core/memcg.h>
 
 /* A full walk takes a handful of groups for each time the registry lock is taken. */
-#define SHRINK_MEMCG_WALK 32
+#define SHRINK_MEMCG_WALK 64
 
 struct shrink_memcg_walk {
 	struct shrink_memcg *top;        /* held by the caller */
