@@ -8,7 +8,7 @@ usage() {
 	cat <<'END'
 usage: scripts/bench-lab.sh [--built DIR] [PLAN ...]
 
-Runs the plans (policies shape bursts patterns latency; by default all, about ten
+Runs the plans (policies shape release bursts patterns latency; by default all, about ten
 minutes on an idle machine) of the tree built in DIR (default build/; "make
 bench-lab" builds it first). Runs: DIR/lab/runs.jsonl, maps: DIR/lab/*.svg. Needs a
 memory group of its own, so root or a delegated group.
@@ -19,13 +19,13 @@ built=$top/build plans=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--built) built=${2:?}; shift ;;
-	policies | shape | bursts | patterns | latency | smoke) plans+=("$1") ;;
+	policies | shape | release | bursts | patterns | latency | smoke) plans+=("$1") ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#plans[@]} -gt 0 ] || plans=(policies shape bursts patterns latency)
+[ ${#plans[@]} -gt 0 ] || plans=(policies shape release bursts patterns latency)
 mkdir -p "$built/lab" && cd "$built/lab" || exit 1
 rm -f runs.jsonl ./*.svg
 "$built/tests/lab/lab" "${plans[@]}" >runs.jsonl || exit

@@ -62,6 +62,23 @@ colours = [r.getAttribute("fill") for r in svg.getElementsByTagName("rect")]
 assert colours.count("#b3261e") == 1 and colours.count("#2a7f62") == 1, colours' \
 		"$tmp/survival-policies.svg"
 	same "the map is SVG, one killed, one alive" $? 0
+	# 1000 MB/s go back, 2000 come: of 100 MiB the half, and 1 ms at 2 MB a ms
+	run='"policy":"libshrink","alloc":"malloc","order":"fifo","pattern":"ramp","object":1024'
+	live='"oom_kills":0,"cache_died":false,"hog_died":false'
+	pressed="{\"plan\":\"policies\",$run,\"burst\":100,\"ramp\":0"
+	{
+		echo "{\"plan\":\"release\",$run,\"burst\":0,\"ramp\":0,$live,\"released_mib\":100," \
+			'"evicted_mib":100,"release_usec":104857.6}'
+		echo "$pressed,\"headroom\":64,$live,\"notice_usec\":1000,\"hog_rate\":2000}"
+		echo "$pressed,\"headroom\":52,\"oom_kills\":1,\"cache_died\":false,\"hog_died\":true}"
+		echo "$pressed,\"headroom\":51,\"oom_kills\":1,\"cache_died\":false,\"hog_died\":true}"
+		echo "$pressed,\"headroom\":32,$live,\"notice_usec\":1000,\"hog_rate\":2000}"
+	} >"$tmp/aim.jsonl"
+	"$PYTHON3" "$top_srcdir/tests/lab/report.py" "$tmp/aim.jsonl" >"$tmp/aim"
+	grep -q '^It asks for survival of 2 of 4 runs; 1 lived. 1 lived that' "$tmp/aim"
+	same "the aim is held against every run" $? 0
+	same "and names the run that breaks it" "$(grep '^Killed against' "$tmp/aim")" \
+		"Killed against the aim: malloc fifo 1024 B, headroom 52, burst 100, ramp 0"
 	: >"$tmp/empty"
 	"$PYTHON3" "$top_srcdir/tests/lab/report.py" "$tmp/empty" >/dev/null 2>&1
 	same "an empty file is refused" $? 1

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * One cache server of the laboratory: fills its group up to the headroom, says "ready",
- * serves until a byte comes on standard input, serves 300 ms more, and reports. What the
- * kernel kills instead says nothing: that is a result too.
+ * serves until "x" comes on standard input, serves 300 ms more, and reports. "r" makes it
+ * give a quarter of the limit back and say how long that took. What the kernel kills
+ * instead says nothing: that is a result too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -194,11 +195,39 @@ static uint64_t cpu_usec(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+/* How fast memory goes back to the kernel where nobody disturbs: what a policy can do at
+ * the most. */
+static void measure_release(struct lab *lab)
+{
+	uint64_t before = lab_usage(lab), evicted = lab->store.evicted_bytes, start = lab_nsec();
+	uint64_t usec, after;
+
+	if (lab->policy->shrink)
+		lab->policy->shrink(lab, lab->limit / 4);
+	usec = (lab_nsec() - start) / 1000;
+	after = lab_usage(lab);
+	printf("{\"event\":\"release\",\"returned\":%" PRIu64 ",\"evicted\":%" PRIu64
+	       ",\"usec\":%" PRIu64 "}\n",
+	       before > after ? before - after : 0, lab->store.evicted_bytes - evicted, usec);
+}
+
+/* Until told to end, or nobody is there who could. */
+static void obey(struct lab *lab)
+{
+	char byte;
+	ssize_t n;
+
+	do {
+		n = read(STDIN_FILENO, &byte, 1);
+		if (n == 1 && byte == 'r')
+			measure_release(lab);
+	} while (n == 1 ? byte != 'x' : n < 0 && errno == EINTR);
+}
+
 static void serve(struct lab *lab, struct requests *requests)
 {
 	struct hist_copy copy = {.total = 0};
 	uint64_t cpu, hits, done, before = lab->store.bytes, start;
-	char byte;
 
 	lab_sleep_nsec(SETTLE_NSEC);
 	store_mark(&lab->store);
@@ -207,8 +236,7 @@ static void serve(struct lab *lab, struct requests *requests)
 	requests_start(requests);
 	printf("{\"event\":\"ready\",\"usage\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n",
 	       lab_usage(lab), before);
-	while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR)
-		;
+	obey(lab);
 	hits = requests->hits;
 	done = requests->done;
 	lab_sleep_nsec(AFTER_NSEC);

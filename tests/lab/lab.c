@@ -4,7 +4,7 @@
  * group without swap, one flat JSON object a run on standard output.
  *
  *	lab [--repeat N] PLAN...	plans: smoke, policies, shape, bursts,
- *				patterns, latency
+ *				patterns, release, latency
  *	lab --one POLICY ALLOC ORDER OBJECT HEADROOM BURST RAMP [LIMIT]
  *
  * A plan is a product of what may vary; figures are only ever compared within one call.
@@ -51,6 +51,10 @@ static const struct plan plans[] = {
 	{"shape", WORDS("libshrink"), WORDS("malloc", "jemalloc", "pool"), WORDS("fifo", "random"),
 	 RAMP, NUMBERS(100, 1024, 4096), NUMBERS(16, 32, 64), NUMBERS(96), NUMBERS(100, 500, 0),
 	 10000, 0},
+	/* how fast memory goes back, which the maps are judged by */
+	{"release", WORDS("libshrink"), WORDS("malloc", "jemalloc", "pool"),
+	 WORDS("fifo", "random"), RAMP, NUMBERS(100, 1024, 4096), NUMBERS(32), NUMBERS(0),
+	 NUMBERS(0), 10000, 0},
 	/* how large a neighbour */
 	{"bursts", WORDS("libshrink"), WORDS("pool"), WORDS("fifo"), RAMP, NUMBERS(1024),
 	 NUMBERS(8, 16, 32), NUMBERS(32, 64, 128, 192), NUMBERS(500, 0), 10000, 0},
@@ -104,6 +108,10 @@ static void print(const char *plan, const struct run_spec *spec, const struct ru
 	print_number("hit_after", result->hit_after);
 	print_number("cpu_percent", result->cpu_percent);
 	print_number("hog_seconds", result->hog_seconds);
+	print_number("hog_rate", result->hog_rate);
+	print_number("released_mib", result->released_mib);
+	print_number("evicted_mib", result->evicted_mib);
+	print_number("release_usec", result->release_usec);
 	puts("}");
 	fflush(stdout);
 }

@@ -64,6 +64,8 @@ struct lab_policy {
 	bool (*may_grow)(struct lab *lab); /* NULL = always */
 	unsigned int cap_percent;	   /* of what fits; 0 = 100 */
 	int (*make_pool)(struct lab *lab); /* the page-true pool; NULL = cannot use it */
+	void (*shrink)(struct lab *lab, uint64_t bytes); /* at once, returned before it
+							    returns; NULL = cannot */
 };
 
 extern const struct lab_policy lab_policy_none, lab_policy_fixed, lab_policy_cachelib,

@@ -88,6 +88,12 @@ static bool may_grow(struct lab *lab)
 	return shrink_may_grow();
 }
 
+static void shrink(struct lab *lab, uint64_t bytes)
+{
+	(void)lab;
+	shrink_all_memory(bytes);
+}
+
 const struct lab_policy lab_policy_libshrink = {
 	.name = "libshrink",
 	.summary = "libshrink",
@@ -95,4 +101,5 @@ const struct lab_policy lab_policy_libshrink = {
 	.stop = stop,
 	.may_grow = may_grow,
 	.make_pool = make_pool,
+	.shrink = shrink,
 };

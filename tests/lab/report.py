@@ -10,6 +10,7 @@ import os
 import statistics
 import sys
 
+MAPS = ("policies", "shape", "bursts")
 GOOD, BAD, NEAR, NONE = "#2a7f62", "#b3261e", "#d9a441", "#cccccc"
 
 
@@ -98,6 +99,60 @@ def latency(runs):
               f"| {max(values(pressed, 'max_usec')) / 1000:.1f} |")
 
 
+def release(runs):
+    """What can be had at the most, by what it depends on: MB a second."""
+    print("\n### release: a quarter of the limit, without a neighbour\n")
+    print("| allocator | order | object B | MB/s | returned of evicted % |")
+    print("|---|---|---|---|---|")
+    rates = {}
+    for key, group in grouped(runs, makeup).items():
+        able = [r for r in group if r.get("release_usec")]
+        if not able:
+            print("| {} | {} | {} | cannot run here | |".format(*key))
+            continue
+        rates[key] = statistics.median(r["released_mib"] * 1.048576e6 / r["release_usec"]
+                                       for r in able)
+        part = statistics.median(100 * r["released_mib"] / max(r["evicted_mib"], 1e-9)
+                                 for r in able)
+        print("| {} | {} | {} | {:.0f} | {:.0f} |".format(*key, rates[key], part))
+    return rates
+
+
+def makeup(run):
+    return (run["alloc"], run["order"], run["object"])
+
+
+def promised(run, rates, full, notice):
+    """No kill wherever headroom >= burst x (1 - release rate / ramp) + ramp x notice p99."""
+    ramp = run["ramp"] or full
+    late = notice[run["ramp"]] * ramp / 1e6 / 1.048576
+    return run["headroom"] >= run["burst"] * max(0, 1 - rates[makeup(run)] / ramp) + late
+
+
+def aim(runs, rates):
+    """The promise, held against every ramp that libshrink met."""
+    ours = [r for r in runs if r["policy"] == "libshrink" and r["pattern"] == "ramp"
+            and "unable" not in r and r["plan"] in MAPS and makeup(r) in rates]
+    speeds = [r["hog_rate"] for r in ours if r["ramp"] == 0 and r.get("hog_rate")]
+    if not ours or not speeds:
+        return
+    full = max(speeds)
+    notice = {ramp: percentile([abs(n) for n in values(group, "notice_usec")] or [0], 0.99)
+              for ramp, group in grouped(ours, lambda r: r["ramp"]).items()}
+    due = [r for r in ours if promised(r, rates, full, notice)]
+    broken = [r for r in due if killed(r)]
+    lucky = [r for r in ours if r not in due and not killed(r)]
+    print("\n### the aim: headroom >= burst x (1 - release rate / ramp) + ramp x notice p99\n")
+    print(f"Full speed is {full:.0f} MB/s; notice p99: "
+          + ", ".join(f"{speed(ramp)} {usec / 1000:.2f} ms" for ramp, usec in notice.items())
+          + ".")
+    print(f"It asks for survival of {len(due)} of {len(ours)} runs; {len(due) - len(broken)} "
+          f"lived. {len(lucky)} lived that it does not ask for.")
+    for run in broken:
+        print("Killed against the aim: {alloc} {order} {object} B, headroom {headroom}, "
+              "burst {burst}, ramp {ramp}".format(**run))
+
+
 def colour(runs):
     able = [r for r in runs if "unable" not in r]
     if not able:
@@ -148,12 +203,19 @@ def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     runs = load(sys.argv[1])
+    rates = {}
     for plan, group in grouped(runs, lambda r: r["plan"]).items():
-        latency(group) if plan == "latency" else table(plan, group)
-        if len(sys.argv) == 3 and plan in ("policies", "shape", "bursts"):
+        if plan == "latency":
+            latency(group)
+        elif plan == "release":
+            rates = release(group)
+        else:
+            table(plan, group)
+        if len(sys.argv) == 3 and plan in MAPS:
             path = os.path.join(sys.argv[2], f"survival-{plan}.svg")
             with open(path, "w", encoding="utf-8") as svg:
                 svg.write(survival_map(group, f"Survival: {plan}"))
+    aim(runs, rates)
     torn = sum(r.get("torn", 0) for r in runs)
     print(f"\n{len(runs)} runs, {sum('unable' in r for r in runs)} not possible here, "
           f"{torn} damaged objects")

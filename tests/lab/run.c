@@ -289,17 +289,44 @@ static double run_hog(struct child *hog, struct run_result *result)
 	while (next_line(hog, line, sizeof(line), end))
 		if (strstr(line, "\"cross\""))
 			cross = field(line, "nsec");
+		else if (strstr(line, "\"full\""))
+			result->hog_rate = field(line, "mbytes_per_sec");
 	result->hog_died = !reap(hog, end);
 	result->hog_seconds = now_sec() - begin;
 	return cross;
 }
 
+static void release(struct child *cache, struct run_result *result)
+{
+	char line[1024];
+
+	if (write(cache->in, "r", 1) != 1 ||
+	    !next_line(cache, line, sizeof(line), now_sec() + END_SEC))
+		return;
+	result->released_mib = field(line, "returned") / MIB;
+	result->evicted_mib = field(line, "evicted") / MIB;
+	result->release_usec = field(line, "usec");
+}
+
+/* Returns false where it could not be started. */
+static bool disturb(const struct run_paths *paths, const struct run_spec *spec,
+		    const struct group *group, struct run_result *result, double *ret_cross)
+{
+	double stall = stalled(group);
+	struct child hog;
+
+	if (start_hog(&hog, paths, spec, group) < 0)
+		return false;
+	*ret_cross = run_hog(&hog, result);
+	result->stall_usec = stalled(group) - stall;
+	return true;
+}
+
 static void meet(const struct run_paths *paths, const struct run_spec *spec, struct group *group,
 		 struct child *cache, struct run_result *result)
 {
-	double usage, cross, stall, ready;
+	double usage, cross = NAN, ready;
 	char line[1024];
-	struct child hog;
 
 	if (!next_line(cache, line, sizeof(line), now_sec() + READY_SEC) ||
 	    !strstr(line, "\"ready\"")) {
@@ -313,15 +340,14 @@ static void meet(const struct run_paths *paths, const struct run_spec *spec, str
 	usage = field(line, "usage") / MIB;
 	result->need_mib =
 		usage + (is_churn(spec) ? 0 : spec->burst) - (spec->limit - spec->headroom);
-	stall = stalled(group);
-	if (start_hog(&hog, paths, spec, group) < 0) {
+	if (!spec->burst) {
+		release(cache, result);
+	} else if (!disturb(paths, spec, group, result, &cross)) {
 		result->able = false;
 		snprintf(result->why, sizeof(result->why), "the neighbour did not start");
 		reap(cache, 0);
 		return;
 	}
-	cross = run_hog(&hog, result);
-	result->stall_usec = stalled(group) - stall;
 	while (now_sec() < ready + spec->seconds)
 		usleep(10000);
 	if (write(cache->in, "x", 1) == 1 &&
@@ -339,7 +365,11 @@ int run_one(const struct run_paths *paths, const struct run_spec *spec,
 				    .overshoot = NAN,
 				    .hit_after = NAN,
 				    .max_usec = NAN,
-				    .p999_usec = NAN};
+				    .p999_usec = NAN,
+				    .hog_rate = NAN,
+				    .released_mib = NAN,
+				    .evicted_mib = NAN,
+				    .release_usec = NAN};
 	struct group group;
 	struct child cache;
 	int r;

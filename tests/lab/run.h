@@ -12,7 +12,8 @@ struct run_spec {
 	const char *order;     /* fifo, random */
 	unsigned int object;   /* bytes */
 	unsigned int headroom; /* MiB */
-	unsigned int burst;    /* MiB the neighbour takes */
+	unsigned int burst;    /* MiB the neighbour takes; 0 = none, how fast does
+				  memory go back */
 	unsigned int ramp;     /* MB a second; 0 = as fast as it can */
 	unsigned int limit;    /* MiB of the group */
 	unsigned int rate;     /* requests a second */
@@ -32,6 +33,8 @@ struct run_result {
 	double p50_usec, p99_usec, p999_usec, max_usec, hit_after;
 	double cpu_percent; /* of a core, the cache's process */
 	double hog_seconds;
+	double hog_rate;	      /* MB a second that it really took; NaN = it did not end */
+	double released_mib, evicted_mib, release_usec; /* of a run that measures release */
 	uint64_t torn, requests;
 };
 
