@@ -21,6 +21,7 @@ END
 }
 
 # BENCH_SAMPLES: reads of each run of "pause", default 100000; 1000000 for the tail's sake
+# BENCH_SECONDS: that "threads" looks at a full server, default 6; 600 for the average's
 built=$top/build which=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -109,7 +110,8 @@ bench_notice() {
 
 # The server idle and empty; then full at the watermark, with misses that want room.
 bench_threads() {
-	local line='' pid keys=240000 seconds=12 rate=12000 reads=144000 seed=1 port
+	local full=${BENCH_SECONDS:-6} line='' pid keys=240000 rate=12000 seed=1 port
+	local seconds=$((full + 6)) reads=$(((full + 6) * 12000))
 
 	[ -x "$server" ] || { say "left out: kvcached was not built" >&2; return; }
 	with_group 512 || return
@@ -122,7 +124,7 @@ bench_threads() {
 		[[ $line == *'"phase":"read"'* ]] && break
 	done
 	sleep 2
-	"$tools/bench/bench-threads" "$pid" 6 "kvcached full, 12,000 reads/s" 1
+	"$tools/bench/bench-threads" "$pid" "$full" "kvcached full, 12,000 reads/s, $full s" 1
 	cat <&"$ticks" >/dev/null
 	run_abort
 	group_remove
