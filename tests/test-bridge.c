@@ -97,14 +97,59 @@ static void leave_dentries(const struct cg *group)
 	}
 }
 
-/* The group is reclaimed, at all priorities, by this process. */
-static void press(const struct cg *group)
+struct presser {
+	pid_t pid;
+	int go[2], done[2];
+};
+
+/* Inside the group, once it may: has it reclaimed, at all priorities. Then it stays: of
+ * who has gone nobody can say what group it was of. */
+static int press_inside(const struct cg *group, int go, int done)
 {
-	CU_ASSERT(cg_move(group, 0) == 0);
+	char byte;
+
+	if (read(go, &byte, 1) != 1)
+		return 1;
+	if (cg_move(group, 0) < 0)
+		return 2;
 	leave_dentries(group);
-	CU_ASSERT(cg_move(&ours, 0) == 0);
 	/* it is in use, so that this ends with EBUSY, or not; the reclaim is what counts */
 	(void)cg_write(group, "memory.force_empty", "0");
+	return write(done, "", 1) == 1 && !read(go, &byte, 1) ? 0 : 3;
+}
+
+/* A process of its own: who is reclaimed may be taken from who does it. */
+static void press_begin(struct presser *p, const struct cg *group)
+{
+	CU_ASSERT_FATAL(!pipe(p->go) && !pipe(p->done));
+	fflush(stdout);
+	p->pid = fork();
+	if (!p->pid) {
+		close(p->go[1]);
+		close(p->done[0]);
+		_exit(press_inside(group, p->go[0], p->done[1]));
+	}
+	CU_ASSERT_FATAL(p->pid > 0);
+	close(p->go[0]);
+	close(p->done[1]);
+}
+
+static void press_go(struct presser *p)
+{
+	char byte;
+
+	CU_ASSERT(write(p->go[1], "", 1) == 1);
+	CU_ASSERT(read(p->done[0], &byte, 1) == 1);
+}
+
+static void press_end(struct presser *p)
+{
+	int status = -1;
+
+	close(p->go[1]);
+	close(p->done[0]);
+	CU_ASSERT(waitpid(p->pid, &status, 0) == p->pid);
+	ASSERT_INT(status, 0);
 }
 
 static int bridge_rounds(struct shrink_round *rounds, uint64_t since)
@@ -145,7 +190,7 @@ static void end(void)
 }
 
 /* NULL, or why it cannot be shown here. */
-static const char *begin(void)
+static const char *begin(const char *mode)
 {
 	static char reason[200];
 	const char *why = cg_create_v1(&ours, "bridge", 0);
@@ -155,7 +200,7 @@ static const char *begin(void)
 	if (why)
 		return why;
 	CU_ASSERT_FATAL(cg_move(&ours, 0) == 0);
-	configure("trace");
+	configure(mode);
 	shrinker = shrinker_alloc(0, "bridged");
 	CU_ASSERT_FATAL(shrinker != NULL);
 	shrinker->count_objects = count;
@@ -167,13 +212,14 @@ static const char *begin(void)
 	return reason;
 }
 
-static void test_priorities(void)
+static void priorities(const char *mode)
 {
 	struct shrink_round rounds[ROUNDS];
 	struct slab_trace trace;
 	unsigned int seen[13];
-	const char *why = begin();
+	const char *why = begin(mode);
 	uint64_t since = now_nsec();
+	struct presser presser;
 	bool traced;
 	int n;
 
@@ -181,9 +227,11 @@ static void test_priorities(void)
 		end();
 		SKIP("no bridge here: %s", why);
 	}
-	traced = slab_trace_begin(&trace, getpid());
-	press(&ours);
+	press_begin(&presser, &ours);
+	traced = slab_trace_begin(&trace, presser.pid);
+	press_go(&presser);
 	CU_ASSERT(await_rounds(rounds, since) > 0);
+	press_end(&presser);
 	shrink_stop(); /* the last of them has ended */
 	n = bridge_rounds(rounds, since);
 	CU_ASSERT(__atomic_load_n(&scanned, __ATOMIC_RELAXED) > 0);
@@ -199,36 +247,61 @@ static void test_priorities(void)
 		ASSERT_INT(rounds[i].priority_last, rounds[i].priority_first);
 		CU_ASSERT(rounds[i].freed_objects > 0);
 	}
-	printf("# %d passes, %s\n", n,
+	printf("# %s: %d passes, %s\n", mode, n,
 	       traced ? "as the kernel's trace has them" : "no tracefs to compare with");
 	end();
 }
 
+static void test_priorities_bpf(void)
+{
+	priorities("bpf");
+}
+
+static void test_priorities_perf(void)
+{
+	priorities("perf");
+}
+
 /* Ours is pressed after the one beside it: once that has arrived, the other would have. */
-static void test_beside(void)
+static void pressed_beside(const char *mode)
 {
 	struct shrink_round rounds[ROUNDS];
 	struct slab_trace trace;
 	unsigned int seen[13];
-	const char *why = begin();
+	const char *why = begin(mode);
 	uint64_t start = now_nsec(), since;
+	struct presser presser;
 
 	if (why) {
 		end();
 		SKIP("no bridge here: %s", why);
 	}
-	if (slab_trace_begin(&trace, getpid())) {
-		press(&beside);
+	press_begin(&presser, &beside);
+	if (slab_trace_begin(&trace, presser.pid)) {
+		press_go(&presser);
 		CU_ASSERT(slab_trace_read(&trace, seen) > 0); /* the kernel did ask */
 		slab_trace_end(&trace);
 	} else {
-		press(&beside);
+		press_go(&presser);
 	}
+	press_end(&presser);
 	since = now_nsec();
-	press(&ours);
+	press_begin(&presser, &ours);
+	press_go(&presser);
 	CU_ASSERT(await_rounds(rounds, since) > 0);
+	press_end(&presser);
 	ASSERT_INT(bridge_rounds(rounds, start), bridge_rounds(rounds, since));
 	end();
+}
+
+static void test_beside_bpf(void)
+{
+	pressed_beside("bpf");
+}
+
+static void test_beside_perf(void)
+{
+	pressed_beside("perf");
 }
 
 /* G9: without the privilege the others go on, and it is said why this one does not. */
@@ -244,7 +317,7 @@ static int unprivileged(void)
 		return 1;
 	info = bridge_info();
 	if (strcmp(info.state, "unsupported") || !strstr(info.reason, "module: ") ||
-	    !strstr(info.reason, "trace: "))
+	    !strstr(info.reason, "bpf: ") || !strstr(info.reason, "perf: "))
 		return 2;
 	return shrink_stop() ? 3 : 0;
 }
@@ -267,6 +340,7 @@ static void test_unprivileged(void)
 /* Nothing is left behind, however often it is started; and it is off unless asked for. */
 static void test_again(void)
 {
+	static const char *const modes[] = {"bpf", "perf", "trace"};
 	int before;
 
 	configure("off");
@@ -277,22 +351,26 @@ static void test_again(void)
 	ASSERT_INT(shrink_start(0), 0);
 	CU_ASSERT_STRING_EQUAL(bridge_info().state, "unsupported");
 	ASSERT_INT(shrink_stop(), 0);
-	configure("trace");
-	ASSERT_INT(shrink_start(0), 0);
-	ASSERT_INT(shrink_stop(), 0);
-	before = nr_fds();
-	for (int i = 0; i < 3; i++) {
+	for (size_t mode = 0; mode < sizeof(modes) / sizeof(*modes); mode++) {
+		configure(modes[mode]);
 		ASSERT_INT(shrink_start(0), 0);
 		ASSERT_INT(shrink_stop(), 0);
+		before = nr_fds();
+		for (int i = 0; i < 3; i++) {
+			ASSERT_INT(shrink_start(0), 0);
+			ASSERT_INT(shrink_stop(), 0);
+		}
+		ASSERT_INT(nr_fds(), before);
 	}
-	ASSERT_INT(nr_fds(), before);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		{"bridge: asked at the kernel's priorities", test_priorities},
-		{"G7: a group beside ours is none of our business", test_beside},
+		{"bridge, bpf: asked at the kernel's priorities", test_priorities_bpf},
+		{"bridge, perf: asked at the kernel's priorities", test_priorities_perf},
+		{"G7, bpf: a group beside ours is none of our business", test_beside_bpf},
+		{"G7, perf: a group beside ours is none of our business", test_beside_perf},
 		{"G9: without privilege", test_unprivileged},
 		{"bridge: off, on, and nothing left", test_again},
 		{NULL, NULL},

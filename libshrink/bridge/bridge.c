@@ -2,11 +2,13 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libshrink/bridge/bpf.h>
 #include <libshrink/bridge/bridge.h>
+#include <libshrink/bridge/perf.h>
 
 #ifdef HAVE_BPF
 static const unsigned char object[] __attribute__((aligned(8))) = {
@@ -39,7 +41,7 @@ static int add_groups(const uint64_t *groups, int nr)
 	return r;
 }
 
-static int trace_open(const uint64_t *groups, int nr, char *reason, size_t size)
+static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
 	int r;
 
@@ -47,7 +49,7 @@ static int trace_open(const uint64_t *groups, int nr, char *reason, size_t size)
 	r = shrink_bpf_open(&trace.bpf, object, sizeof(object), sample, NULL, reason, size);
 	if (r < 0)
 		return r;
-	r = add_groups(groups, nr);
+	r = add_groups(who->groups, who->nr);
 	if (r < 0) {
 		snprintf(reason, size, "groups: %s", strerror(-r));
 		shrink_bpf_close(&trace.bpf);
@@ -74,10 +76,9 @@ static int trace_take(shrink_bridge_fn fn, void *arg)
 	return shrink_bpf_consume(&trace.bpf);
 }
 #else
-static int trace_open(const uint64_t *groups, int nr, char *reason, size_t size)
+static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
-	(void)groups;
-	(void)nr;
+	(void)who;
 	snprintf(reason, size, "not built in");
 	return -EOPNOTSUPP;
 }
@@ -99,22 +100,30 @@ static int trace_take(shrink_bridge_fn fn, void *arg)
 }
 #endif
 
-static int module_open(const uint64_t *groups, int nr, char *reason, size_t size)
+static int module_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
-	(void)groups;
-	(void)nr;
+	(void)who;
 	snprintf(reason, size, "not in this version");
 	return -EOPNOTSUPP;
 }
 
 static const struct shrink_bridge_ops ladder[] = {
-	{"module", SHRINK_BRIDGE_MODULE, module_open, trace_close, trace_fd, trace_take},
-	{"trace", SHRINK_BRIDGE_TRACE, trace_open, trace_close, trace_fd, trace_take},
+	{"module", SHRINK_BRIDGE_MODULE, module_open, trace_close, trace_fd, trace_take, NULL,
+	 NULL},
+	{"bpf", SHRINK_BRIDGE_BPF, trace_open, trace_close, trace_fd, trace_take, NULL, NULL},
+	{"perf", SHRINK_BRIDGE_PERF, shrink_perf_open, shrink_perf_close, shrink_perf_fd,
+	 shrink_perf_take, shrink_perf_due, shrink_perf_chore},
 };
 
+static bool wanted(enum shrink_bridge_mode mode, const struct shrink_bridge_ops *ops)
+{
+	return mode == ops->mode || mode == SHRINK_BRIDGE_AUTO ||
+	       (mode == SHRINK_BRIDGE_TRACE && ops->mode != SHRINK_BRIDGE_MODULE);
+}
+
 const struct shrink_bridge_ops *shrink_bridge_open(enum shrink_bridge_mode mode,
-						   const uint64_t *groups, int nr, char *reason,
-						   size_t size, int *ret_err)
+						   const struct shrink_bridge_who *who,
+						   char *reason, size_t size, int *ret_err)
 {
 	size_t used = 0;
 
@@ -124,9 +133,9 @@ const struct shrink_bridge_ops *shrink_bridge_open(enum shrink_bridge_mode mode,
 		char why[128] = "";
 		int r;
 
-		if (mode != SHRINK_BRIDGE_AUTO && mode != ladder[i].mode)
+		if (!wanted(mode, &ladder[i]))
 			continue;
-		r = ladder[i].open(groups, nr, why, sizeof(why));
+		r = ladder[i].open(who, why, sizeof(why));
 		if (*why && used < size)
 			used += (size_t)snprintf(reason + used, size - used, "%s%s: %s",
 						 used ? "; " : "", ladder[i].name, why);

@@ -3,12 +3,14 @@
  * The bridge: what the kernel does to us, told by one of several back ends behind one
  * face. It tells; what follows from it is the business of source/bridge.c.
  *
- * The ladder of bridge:auto is module, then trace. Each says in words why it is not the
- * one; another back end is a struct shrink_bridge_ops and a line in bridge.c.
+ * The ladder of bridge:auto is module, then bpf, then perf; bridge:trace is without the
+ * module. Each says in words why it is not the one; another back end is a struct
+ * shrink_bridge_ops and a line in bridge.c.
  */
 #ifndef SHRINK_BRIDGE_BRIDGE_H
 #define SHRINK_BRIDGE_BRIDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +19,17 @@
 enum shrink_bridge_mode { /* as the tunable's words */
 			  SHRINK_BRIDGE_OFF,
 			  SHRINK_BRIDGE_AUTO,
-			  SHRINK_BRIDGE_TRACE,
-			  SHRINK_BRIDGE_MODULE
+			  SHRINK_BRIDGE_TRACE, /* the best of those that follow */
+			  SHRINK_BRIDGE_MODULE,
+			  SHRINK_BRIDGE_BPF,
+			  SHRINK_BRIDGE_PERF,
+};
+
+/* Whom it is about. */
+struct shrink_bridge_who {
+	const uint64_t *groups; /* kernfs ids: the top, our own, those above it */
+	int nr;
+	const char *procs; /* folder of our own group, whose processes are ours, or NULL */
 };
 
 typedef void (*shrink_bridge_fn)(void *arg, const struct follow_event *event);
@@ -26,20 +37,23 @@ typedef void (*shrink_bridge_fn)(void *arg, const struct follow_event *event);
 struct shrink_bridge_ops {
 	const char *name;
 	enum shrink_bridge_mode mode;
-	/* Concerned are groups of these kernfs ids. May allocate and take its time. 0, or
-	 * a negative errno with a reason; on success too the reason may say what is
-	 * lacking. Another's events may not be told. */
-	int (*open)(const uint64_t *groups, int nr, char *reason, size_t size);
+	/* May allocate and take its time. 0, or a negative errno with a reason; on success
+	 * too the reason may say what is lacking. Another's events may not be told. */
+	int (*open)(const struct shrink_bridge_who *who, char *reason, size_t size);
 	void (*close)(void);
 	int (*fd)(void); /* readable when there is something */
 	/* Neither blocks nor allocates. How many, or a negative errno. */
 	int (*take)(shrink_bridge_fn fn, void *arg);
+	/* Where not NULL: after take(), whether there is slow work to be done by chore(), on
+	 * another thread; take() may run beside it, close() may not. */
+	bool (*due)(void);
+	int (*chore)(void);
 };
 
 /* The first that works of those @mode permits. NULL: none, @reason says of each why,
  * *@ret_err is the last one's error. */
 const struct shrink_bridge_ops *shrink_bridge_open(enum shrink_bridge_mode mode,
-						   const uint64_t *groups, int nr, char *reason,
-						   size_t size, int *ret_err);
+						   const struct shrink_bridge_who *who,
+						   char *reason, size_t size, int *ret_err);
 
 #endif /* SHRINK_BRIDGE_BRIDGE_H */

@@ -84,28 +84,41 @@ static void renew_bait(struct shrink_source *src)
 		shrink_os_bait(dir);
 }
 
-static int ready(struct shrink_source *src, int index, uint32_t events, uint64_t now,
-		 struct shrink_signal *sig)
+static int take(struct shrink_source *src, struct shrink_signal *sig)
 {
 	int r;
 
-	(void)index;
-	(void)events;
-	(void)now;
 	bridge.sig = sig;
 	r = bridge.ops->take(on_event, NULL);
 	if (r < 0)
 		return shrink_source_fail(src, r, "%s: %s", bridge.ops->name, strerror(-r));
 	renew_bait(src); /* who reclaims us may have taken it */
+	if (bridge.ops->due && bridge.ops->due())
+		__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
+static int chore(struct shrink_source *src)
+{
+	int r = bridge.ops->chore ? bridge.ops->chore() : 0;
+
+	return r < 0 ? shrink_source_fail(src, r, "%s: %s", bridge.ops->name, strerror(-r)) : 0;
+}
+
+static int ready(struct shrink_source *src, int index, uint32_t events, uint64_t now,
+		 struct shrink_signal *sig)
+{
+	(void)index;
+	(void)events;
+	(void)now;
+	return take(src, sig);
+}
+
+/* Also where nothing woke us: in loop mode somebody else may have taken the wake-up. */
 static int sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
-	(void)sig;
-	renew_bait(src);
 	src->next_sample = now + BAIT_NSEC;
-	return 0;
+	return take(src, sig);
 }
 
 /* Our own group, its ancestors, and the top of the machine's, whether we see it or not. */
@@ -123,13 +136,19 @@ static int find_groups(struct shrink_source *src, uint64_t *groups)
 static int bridge_open(struct shrink_source *src)
 {
 	uint64_t groups[FOLLOW_GROUPS_MAX];
+	struct shrink_bridge_who who = {
+		.groups = groups,
+		.nr = find_groups(src, groups),
+		.procs = src->cgroup->unified[0] && src->cgroup->version == 2
+				 ? src->cgroup->unified : own_dir(src),
+	};
 	char reason[sizeof(src->reason)];
 	int r, mode = (int)SHRINK_TUN(bridge);
 
 	if (mode == SHRINK_BRIDGE_OFF)
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
-	bridge.ops = shrink_bridge_open((enum shrink_bridge_mode)mode, groups,
-					find_groups(src, groups), reason, sizeof(reason), &r);
+	bridge.ops = shrink_bridge_open((enum shrink_bridge_mode)mode, &who, reason, sizeof(reason),
+					&r);
 	if (!bridge.ops)
 		return shrink_source_fail(src, r, "%s", reason);
 	if (*reason)
@@ -154,4 +173,5 @@ const struct shrink_source_ops shrink_source_bridge = {
 	.close = bridge_close,
 	.ready = ready,
 	.sample = sample,
+	.chore = chore,
 };
