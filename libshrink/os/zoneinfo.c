@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include <libshrink/base/bits.h>
+#include <libshrink/base/lines.h>
 #include <libshrink/base/parse.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/os/zoneinfo.h>
 
-/* Longest line that says anything; longer ones are skipped. */
-#define LINE_MAX_BYTES 512
+/* Read at once; a longer line says nothing to us and is skipped. */
+#define READ_BYTES 4096
 /* The file of a machine with 64 nodes of 4 zones and 1024 processors is some 30 MiB:
  * beyond this it is not what we think it is. */
 #define FILE_MAX_BYTES (64U << 20)
@@ -131,45 +132,41 @@ int shrink_os_zoneinfo_open(void)
 	return shrink_os_open("/proc/zoneinfo", O_RDONLY);
 }
 
-/* Hands the whole lines in @buf to the parser; bytes left, moved to its start. */
-static size_t whole_lines(struct shrink_zoneinfo *info, struct shrink_zone_state *state,
-			  char *buf, size_t len, uint64_t page_size)
-{
-	char *line = buf, *end;
+struct reading {
+	struct shrink_zoneinfo info;
+	struct shrink_zone_state state;
+	uint64_t page_size;
+};
 
-	while ((end = memchr(line, '\n', len - (size_t)(line - buf)))) {
-		*end = '\0';
-		shrink_zoneinfo_line(info, state, line, page_size);
-		line = end + 1;
-	}
-	len -= (size_t)(line - buf);
-	memmove(buf, line, len);
-	return len < LINE_MAX_BYTES ? len : 0;
+static int take_line(void *arg, char *line)
+{
+	struct reading *r = arg;
+
+	shrink_zoneinfo_line(&r->info, &r->state, line, r->page_size);
+	return 0;
 }
 
 int shrink_os_zoneinfo_read(int fd, struct shrink_zoneinfo *ret_info)
 {
-	struct shrink_zone_state state = {0};
-	uint64_t page_size = shrink_os_page_size();
-	struct shrink_zoneinfo info = {0};
-	char buf[4096 + LINE_MAX_BYTES];
-	size_t len = 0, offset = 0;
+	struct reading r = {.page_size = shrink_os_page_size()};
+	char buf[READ_BYTES];
+	struct shrink_lines l = {.buf = buf, .size = sizeof(buf), .fn = take_line, .arg = &r};
+	size_t offset = 0, size;
 	ssize_t n;
 
 	do {
-		n = shrink_os_pread_at(fd, buf + len, sizeof(buf) - len, offset);
+		char *to = shrink_lines_room(&l, &size);
+
+		n = shrink_os_pread_at(fd, to, size, offset);
 		if (n < 0)
 			return (int)n;
 		offset += (size_t)n;
-		len = whole_lines(&info, &state, buf, len + (size_t)n, page_size);
+		shrink_lines_take(&l, (size_t)n);
 	} while (n && offset < FILE_MAX_BYTES);
-	if (len) { /* the last line without its end */
-		buf[len] = '\0';
-		shrink_zoneinfo_line(&info, &state, buf, page_size);
-	}
-	shrink_zoneinfo_end(&info, &state, page_size);
-	if (!info.nr_nodes)
+	shrink_lines_end(&l);
+	shrink_zoneinfo_end(&r.info, &r.state, r.page_size);
+	if (!r.info.nr_nodes)
 		return -EINVAL;
-	*ret_info = info;
+	*ret_info = r.info;
 	return 0;
 }
