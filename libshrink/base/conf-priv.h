@@ -58,6 +58,7 @@ int shrink_conf_rule_print(const char *key, char *buf, size_t size);
 unsigned int shrink_conf_rules_generation(void);
 /* Not under the lock: calls who asked to know. */
 void shrink_conf_rules_tell(void);
+void shrink_conf_rules_forget(void);
 
 /* conf-report.c */
 #define SHRINK_CONF_KEPT 4096 /* bytes of complaints kept for shrink_conf_errors() */
@@ -77,6 +78,7 @@ void shrink_conf_complain_value(struct shrink_conf_report *report, const char *w
 				const char *key, const char *value, int err);
 /* Not under the lock: logs the lines. */
 void shrink_conf_say(const struct shrink_conf_report *report);
+void shrink_conf_report_forget(void);
 
 /* conf-parse.c: one text into values and complaints. */
 void shrink_conf_parse_text(const char *text, enum shrink_conf_origin origin,

@@ -47,6 +47,11 @@ void shrink_conf_complain(struct shrink_conf_report *report, const char *fmt, ..
 	add_line(&kept, line, len);
 }
 
+void shrink_conf_report_forget(void)
+{
+	kept = (struct shrink_conf_report){.used = 0};
+}
+
 static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
 {
 	unsigned int ab = a < b ? a : b;

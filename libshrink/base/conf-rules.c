@@ -207,6 +207,12 @@ void shrink_conf_on_rules_changed(void (*changed)(void))
 	atomic_store(&listener, changed);
 }
 
+void shrink_conf_rules_forget(void)
+{
+	nr_rules = 0;
+	generation++;
+}
+
 void shrink_conf_rules_tell(void)
 {
 	void (*changed)(void) = atomic_load(&listener);

@@ -253,6 +253,25 @@ int shrink_conf_describe(unsigned int index, struct shrink_conf_entry *ret_entry
 	return 0;
 }
 
+static void forget_one(const struct shrink_tunable *t)
+{
+	if (t->kind == SHRINK_KIND_TEXT)
+		text_of(t)[0] = '\0';
+	else
+		atomic_store_explicit(number_of(t), t->def, memory_order_relaxed);
+	origins[t - table] = SHRINK_CONF_DEFAULT;
+}
+
+void shrink_conf_forget(void)
+{
+	pthread_mutex_lock(&shrink_conf_lock);
+	for (size_t i = 0; i < TABLE_SIZE; i++)
+		forget_one(&table[i]);
+	shrink_conf_rules_forget();
+	shrink_conf_report_forget();
+	pthread_mutex_unlock(&shrink_conf_lock);
+}
+
 void shrink_conf_fork_prepare(void)
 {
 	pthread_mutex_lock(&shrink_conf_lock);

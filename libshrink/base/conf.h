@@ -73,6 +73,9 @@ void shrink_conf_rule_for(const char *name, struct shrink_cache_rule *ret_rule);
 /* Called, with no lock held, after rules have changed at run time. */
 void shrink_conf_on_rules_changed(void (*changed)(void));
 
+/* Test: as if nothing had been said yet. */
+void shrink_conf_forget(void);
+
 /* Around fork(): the child must not inherit a lock that another thread holds. */
 void shrink_conf_fork_prepare(void);
 void shrink_conf_fork_parent(void);

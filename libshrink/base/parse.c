@@ -60,6 +60,14 @@ int shrink_parse_number(const char *text, int sizes, uint64_t *ret_value)
 	return 0;
 }
 
+int shrink_parse_limit(const char *text, uint64_t *ret_value)
+{
+	if (strncmp(text, "max", 3))
+		return shrink_parse_u64(&text, ret_value);
+	*ret_value = UINT64_MAX;
+	return 0;
+}
+
 int shrink_parse_field(const char *text, const char *key, uint64_t *ret_value)
 {
 	size_t len = strlen(key);

@@ -14,6 +14,9 @@ int shrink_parse_u64(const char **p, uint64_t *ret_value);
  * an optional B or iB) where @sizes. -EINVAL, -ERANGE as above. */
 int shrink_parse_number(const char *text, int sizes, uint64_t *ret_value);
 
+/* A text that begins with a number, or with the word "max": UINT64_MAX. */
+int shrink_parse_limit(const char *text, uint64_t *ret_value);
+
 /* The number that follows @key at the start of a line of @text ("key 123" or
  * "key: 123 kB"); -ENOENT: no such line. kB multiplies by 1024. */
 int shrink_parse_field(const char *text, const char *key, uint64_t *ret_value);

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,26 +31,34 @@ static int has_word(const char *list, const char *word)
 	return 0;
 }
 
-/* "4:memory:/a/b" of v1, "0::/a/b" of v2 */
-static int own_path(void *arg, char *line)
+int shrink_os_cgroup_line(char *line, const char **ret_path)
 {
-	struct finder *f = arg;
 	char *list = strchr(line, ':');
 	char *path = list ? strchr(list + 1, ':') : NULL;
-	char *to;
+	int version;
 
-	if (!path || path[1] != '/')
+	if (!path || path[1] != '/' || strlen(path + 1) >= SHRINK_CGROUP_PATH)
 		return 0;
 	*path++ = '\0';
 	list++;
 	if (has_word(list, "memory"))
-		to = f->path1;
+		version = 1;
 	else if (!*list && !strncmp(line, "0:", 2))
-		to = f->path2;
+		version = 2;
 	else
 		return 0;
-	if (strlen(path) < SHRINK_CGROUP_PATH)
-		strcpy(to, path);
+	*ret_path = path;
+	return version;
+}
+
+static int own_path(void *arg, char *line)
+{
+	struct finder *f = arg;
+	const char *path;
+	int version = shrink_os_cgroup_line(line, &path);
+
+	if (version)
+		strcpy(version == 1 ? f->path1 : f->path2, path);
 	return 0;
 }
 
@@ -201,28 +210,50 @@ static void consider(struct shrink_cgroup_place *place, const char *path, const 
 		*place = here;
 }
 
-/* id parent major:minor root mount-point options [tag]... - type source options */
+/* The first @nr fields of @text; false: it has fewer. */
+static bool cut(char *text, char **ret_field, int nr)
+{
+	char *save = NULL;
+
+	for (int i = 0; i < nr; i++, text = NULL)
+		if (!(ret_field[i] = strtok_r(text, " ", &save)))
+			return false;
+	return true;
+}
+
+int shrink_os_mount_line(char *line, const char **ret_root, const char **ret_mount)
+{
+	char *separator = strstr(line, " - "), *field[5], *rest[3];
+	int version;
+
+	if (!separator)
+		return 0;
+	*separator = '\0';
+	if (!cut(line, field, 5) || !cut(separator + 3, rest, 3))
+		return 0;
+	if (!strcmp(rest[0], "cgroup2"))
+		version = 2;
+	else if (!strcmp(rest[0], "cgroup") && has_word(rest[2], "memory"))
+		version = 1;
+	else
+		return 0;
+	shrink_os_cgroup_unescape(field[3]);
+	shrink_os_cgroup_unescape(field[4]);
+	*ret_root = field[3];
+	*ret_mount = field[4];
+	return version;
+}
+
 static int consider_mount(void *arg, char *line)
 {
 	struct finder *f = arg;
-	char *separator = strstr(line, " - "), *field[5], *rest[3], *save = NULL, *p = line;
+	const char *root, *mount;
+	int version = shrink_os_mount_line(line, &root, &mount);
 
-	if (!separator || strncmp(separator + 3, "cgroup", 6))
-		return 0;
-	*separator = '\0';
-	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(field); i++, p = NULL)
-		if (!(field[i] = strtok_r(p, " ", &save)))
-			return 0;
-	p = separator + 3;
-	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(rest); i++, p = NULL)
-		if (!(rest[i] = strtok_r(p, " ", &save)))
-			return 0;
-	shrink_os_cgroup_unescape(field[3]);
-	shrink_os_cgroup_unescape(field[4]);
-	if (!strcmp(rest[0], "cgroup2"))
-		consider(&f->places->v2, f->path2, field[3], field[4]);
-	else if (!strcmp(rest[0], "cgroup") && has_word(rest[2], "memory"))
-		consider(&f->places->v1, f->path1, field[3], field[4]);
+	if (version == 1)
+		consider(&f->places->v1, f->path1, root, mount);
+	else if (version == 2)
+		consider(&f->places->v2, f->path2, root, mount);
 	return 0;
 }
 

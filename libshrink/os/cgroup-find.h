@@ -41,6 +41,16 @@ int shrink_os_cgroup_find(struct shrink_cgroup_places *ret_places);
  * -ENAMETOOLONG. @rel has SHRINK_CGROUP_PATH bytes. Pure. */
 int shrink_os_cgroup_below(const char *root, const char *path, char *rel, unsigned int *ret_hidden);
 
+/* A line of /proc/self/cgroup, "4:memory:/a/b" of v1, "0::/a/b" of v2: the version of
+ * the hierarchy whose group *@ret_path names, of v1 only the memory controller's; 0: it
+ * says nothing to us, or the path is too long. The line is cut up. Pure. */
+int shrink_os_cgroup_line(char *line, const char **ret_path);
+
+/* A line of mountinfo, "id parent major:minor root mount-point options [tag]... - type
+ * source options": the version likewise, escapes undone; 0: something else is mounted
+ * there. The line is cut up. Pure. */
+int shrink_os_mount_line(char *line, const char **ret_root, const char **ret_mount);
+
 /* Undoes the octal escapes of mountinfo (\040) in place. Pure. */
 void shrink_os_cgroup_unescape(char *text);
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -134,18 +133,10 @@ ssize_t shrink_os_pread_at(int fd, char *buf, size_t size, size_t offset)
 
 int shrink_os_pread_u64(int fd, uint64_t *ret_value)
 {
-	const char *p;
 	char buf[64];
 	ssize_t n = shrink_os_pread(fd, buf, sizeof(buf));
 
-	if (n < 0)
-		return (int)n;
-	if (!strncmp(buf, "max", 3)) {
-		*ret_value = UINT64_MAX;
-		return 0;
-	}
-	p = buf;
-	return shrink_parse_u64(&p, ret_value);
+	return n < 0 ? (int)n : shrink_parse_limit(buf, ret_value);
 }
 
 int shrink_os_write(int fd, const char *text, size_t len)

@@ -13,14 +13,10 @@ int shrink_os_meminfo_open(void)
 	return shrink_os_open("/proc/meminfo", O_RDONLY);
 }
 
-int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
+int shrink_meminfo_parse(const char *text, struct shrink_meminfo *ret_info)
 {
 	struct shrink_meminfo info = {0};
-	char text[4096];
-	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
 
-	if (n < 0)
-		return (int)n;
 	if (shrink_parse_field(text, "MemTotal", &info.total) < 0 ||
 	    shrink_parse_field(text, "MemAvailable", &info.available) < 0)
 		return -EINVAL; /* before 3.14 there is no MemAvailable */
@@ -30,19 +26,23 @@ int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
 	return 0;
 }
 
+int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
+{
+	char text[4096];
+	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
+
+	return n < 0 ? (int)n : shrink_meminfo_parse(text, ret_info);
+}
+
 int shrink_os_rss_open(void)
 {
 	return shrink_os_open("/proc/self/status", O_RDONLY);
 }
 
-int shrink_os_rss_read(int fd, uint64_t *ret_rss)
+int shrink_rss_parse(const char *text, uint64_t *ret_rss)
 {
 	uint64_t anon, shmem;
-	char text[4096];
-	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
 
-	if (n < 0)
-		return (int)n;
 	if (shrink_parse_field(text, "RssAnon", &anon) < 0 ||
 	    shrink_parse_field(text, "RssShmem", &shmem) < 0)
 		return -EINVAL; /* before 4.5 they are one number with file pages */
@@ -50,21 +50,35 @@ int shrink_os_rss_read(int fd, uint64_t *ret_rss)
 	return 0;
 }
 
+int shrink_os_rss_read(int fd, uint64_t *ret_rss)
+{
+	char text[4096];
+	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
+
+	return n < 0 ? (int)n : shrink_rss_parse(text, ret_rss);
+}
+
 int shrink_os_smaps_open(void)
 {
 	return shrink_os_open("/proc/self/smaps_rollup", O_RDONLY);
 }
 
-uint64_t shrink_os_filters_read(int fd)
+uint64_t shrink_filters_parse(const char *text)
 {
 	uint64_t filters = 0;
+
+	if (shrink_parse_field(text, "Seccomp_filters", &filters) < 0)
+		shrink_parse_field(text, "Seccomp", &filters);
+	return filters;
+}
+
+uint64_t shrink_os_filters_read(int fd)
+{
 	char text[4096];
 
 	if (fd < 0 || shrink_os_pread(fd, text, sizeof(text)) < 0)
 		return 0;
-	if (shrink_parse_field(text, "Seccomp_filters", &filters) < 0)
-		shrink_parse_field(text, "Seccomp", &filters);
-	return filters;
+	return shrink_filters_parse(text);
 }
 
 int shrink_os_swapped_read(int fd, uint64_t *ret_bytes)

@@ -12,11 +12,14 @@ struct shrink_meminfo {
 
 int shrink_os_meminfo_open(void);               /* descriptor or negative errno */
 int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info);
+/* Their parsers, here and below: pure; -EINVAL. */
+int shrink_meminfo_parse(const char *text, struct shrink_meminfo *ret_info);
 
 /* /proc/self/status: RssAnon + RssShmem, bytes. Bound to the process that opened
  * it: open again in a forked child. */
 int shrink_os_rss_open(void);
 int shrink_os_rss_read(int fd, uint64_t *ret_rss);
+int shrink_rss_parse(const char *text, uint64_t *ret_rss);
 
 /* /proc/self/smaps_rollup: bound to the process as well. Descriptor or negative errno. */
 int shrink_os_smaps_open(void);
@@ -24,6 +27,7 @@ int shrink_os_smaps_open(void);
 /* From the same file: how many filters of system calls there are on the main thread (or,
  * before 5.9, whether there are any). 0 also where it cannot be read. */
 uint64_t shrink_os_filters_read(int fd);
+uint64_t shrink_filters_parse(const char *text);
 /* And what of this process has been swapped out, bytes; negative errno. */
 int shrink_os_swapped_read(int fd, uint64_t *ret_bytes);
 

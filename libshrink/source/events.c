@@ -19,6 +19,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/parse.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/source/events.h>
 #include <libshrink/source/source.h>
 
 /* A group that is removed wakes nobody; how often it is looked at whether it is there. */
@@ -27,15 +28,9 @@
 /* The kernel's own way from here is short: begin well down. */
 #define OOM_PRIORITY 2
 
-struct counts {
-	uint64_t reached; /* high + max */
-	uint64_t oom;     /* oom + oom_kill + oom_group_kill */
-};
+static struct shrink_events seen[SHRINK_SOURCE_FDS];
 
-static struct counts seen[SHRINK_SOURCE_FDS];
-
-/* Keys that are missing or unknown differ from kernel to kernel and are fine. */
-static struct counts parse(const char *text)
+struct shrink_events shrink_events_parse(const char *text)
 {
 	uint64_t high = 0, max = 0, oom = 0, kill = 0, group = 0;
 
@@ -44,18 +39,21 @@ static struct counts parse(const char *text)
 	shrink_parse_field(text, "oom", &oom);
 	shrink_parse_field(text, "oom_kill", &kill);
 	shrink_parse_field(text, "oom_group_kill", &group);
-	return (struct counts){.reached = high + max, .oom = oom + kill + group};
+	return (struct shrink_events){
+		.reached = shrink_add_u64(high, max),
+		.oom = shrink_add_u64(oom, shrink_add_u64(kill, group)),
+	};
 }
 
 /* Reading from the start is also what makes the file unready. */
-static int read_counts(int fd, struct counts *ret_counts)
+static int read_counts(int fd, struct shrink_events *ret_counts)
 {
 	char text[1024];
 	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
 
 	if (n < 0)
 		return (int)n;
-	*ret_counts = parse(text);
+	*ret_counts = shrink_events_parse(text);
 	return 0;
 }
 
@@ -112,7 +110,7 @@ static int events_open(struct shrink_source *src)
 static int events_ready(struct shrink_source *src, int index, uint32_t epoll_events, uint64_t now,
 			struct shrink_signal *sig)
 {
-	struct counts counts;
+	struct shrink_events counts;
 	int r = read_counts(src->fd[index], &counts);
 
 	(void)epoll_events;

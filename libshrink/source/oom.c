@@ -14,6 +14,7 @@
 #include <libshrink/base/parse.h>
 #include <libshrink/os/cgroup-control.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/source/events.h>
 #include <libshrink/source/source.h>
 
 /* The kernel's own way from here is short: begin well down. */
@@ -26,6 +27,13 @@ static struct {
 	uint64_t kills; /* seen */
 } oom = {.file = -1};
 
+void shrink_oom_parse(const char *text, uint64_t *ret_under, uint64_t *ret_kills)
+{
+	*ret_under = *ret_kills = 0;
+	shrink_parse_field(text, "under_oom", ret_under);
+	shrink_parse_field(text, "oom_kill", ret_kills);
+}
+
 static int read_oom(uint64_t *ret_under, uint64_t *ret_kills)
 {
 	char text[256];
@@ -33,9 +41,7 @@ static int read_oom(uint64_t *ret_under, uint64_t *ret_kills)
 
 	if (n < 0)
 		return (int)n;
-	*ret_under = *ret_kills = 0;
-	shrink_parse_field(text, "under_oom", ret_under);
-	shrink_parse_field(text, "oom_kill", ret_kills); /* 4.13 */
+	shrink_oom_parse(text, ret_under, ret_kills);
 	return 0;
 }
 

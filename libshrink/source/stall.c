@@ -25,12 +25,19 @@ uint64_t shrink_stall_growth(struct shrink_stall *stall, uint64_t now_usec, uint
 	return growth + shrink_mul_div(stall->previous, window_usec - elapsed, window_usec);
 }
 
-static int total_of(const char *text, const char *line, uint64_t *ret_total)
+/* Of the first line that begins with @key. */
+static int total_of(const char *text, const char *key, uint64_t *ret_total)
 {
-	const char *p = strstr(text, line);
-	const char *end = p ? strchr(p, '\n') : NULL;
+	const char *line = text, *p, *end;
 
-	p = p ? strstr(p, " total=") : NULL;
+	while (strncmp(line, key, strlen(key))) {
+		line = strchr(line, '\n');
+		if (!line)
+			return -EINVAL;
+		line++;
+	}
+	p = strstr(line, " total=");
+	end = strchr(line, '\n');
 	if (!p || (end && p > end))
 		return -EINVAL;
 	p += strlen(" total=");

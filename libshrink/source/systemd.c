@@ -56,8 +56,7 @@ bool shrink_systemd_forbids(void)
 	return SHRINK_TUN(systemd) && path && is_off(path);
 }
 
-/* Absolute, and without steps that lead elsewhere than they seem to. */
-static bool is_plain(const char *path)
+bool shrink_systemd_is_plain(const char *path)
 {
 	size_t len = strlen(path);
 
@@ -148,7 +147,7 @@ static int systemd_open(struct shrink_source *src)
 	if (is_off(path))
 		return shrink_source_fail(src, -ECANCELED,
 					  "switched off by MEMORY_PRESSURE_WATCH");
-	if (!is_plain(path))
+	if (!shrink_systemd_is_plain(path))
 		return bad(src, "MEMORY_PRESSURE_WATCH", "not an absolute, plain path");
 	if (text)
 		size = shrink_base64_decode(text, watch.data, DATA_MAX);

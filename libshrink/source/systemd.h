@@ -8,4 +8,8 @@
  * systemd does not overrule it). Start only. */
 bool shrink_systemd_forbids(void);
 
+/* A path as MEMORY_PRESSURE_WATCH may name it: absolute, and without empty steps or such
+ * that lead elsewhere than they seem to ("." and ".."). Pure. */
+bool shrink_systemd_is_plain(const char *path);
+
 #endif /* SHRINK_SOURCE_SYSTEMD_H */

@@ -16,12 +16,17 @@
 /* The kernel looks at no more of what is written. */
 #define KERNEL_TEXT 32
 
+static bool ends_here(const char *p)
+{
+	return !*p || strchr(" \t\n;", *p);
+}
+
 static bool word(const char **text, const char *w)
 {
 	const char *p = *text + strspn(*text, " \t\n");
 	size_t len = strlen(w);
 
-	if (strncmp(p, w, len) || (p[len] && !strchr(" \t\n;", p[len])))
+	if (strncmp(p, w, len) || !ends_here(p + len))
 		return false;
 	*text = p + len;
 	return true;
@@ -29,8 +34,11 @@ static bool word(const char **text, const char *w)
 
 static int number(const char **text, uint64_t *ret_value)
 {
+	int r;
+
 	*text += strspn(*text, " \t\n");
-	return shrink_parse_u64(text, ret_value);
+	r = shrink_parse_u64(text, ret_value);
+	return r < 0 ? r : ends_here(*text) ? 0 : -EINVAL;
 }
 
 int shrink_trigger_parse(const char **text, struct shrink_trigger *ret_trigger)

@@ -113,7 +113,7 @@ static const char *parse(char *line, struct line *ret, uint64_t last)
 		return "the key is empty";
 	errno = 0;
 	bytes = strtoull(size, &end, 10);
-	if (end == size || *end || *size == '-' || errno || !bytes || bytes > UINT32_MAX)
+	if (*size < '0' || *size > '9' || *end || errno || !bytes || bytes > UINT32_MAX)
 		return "size is no number of bytes, 1 to 4294967295";
 	ret->r.size = (uint32_t)bytes;
 	ret->hash = shrink_workingset_hash(key, strlen(key));
@@ -163,23 +163,16 @@ static int add(struct trace *t, struct line *l)
 	return 0;
 }
 
-static void bad(struct trace *t, const char *name, unsigned long long line, const char *why)
-{
-	if (t->bad_lines++ < BAD_LINES_NAMED)
-		fprintf(stderr, "shrink-replay: %s:%llu: %s; skipped\n", name, line, why);
-}
-
-static int take_line(struct trace *t, char *line, const char *name, unsigned long long number)
+int trace_line(struct trace *t, char *line, const char **ret_why)
 {
 	uint64_t last = t->nr ? t->requests[t->nr - 1].usec : 0;
 	struct line l = {0};
-	const char *why;
 
 	line[strcspn(line, "\r\n")] = '\0';
-	why = parse(line, &l, last);
-	if (!why)
+	*ret_why = parse(line, &l, last);
+	if (!*ret_why)
 		return add(t, &l);
-	bad(t, name, number, why);
+	t->bad_lines++;
 	return 0;
 }
 
@@ -197,6 +190,7 @@ static bool compressed(const char *line, size_t length)
 int trace_read(struct trace *t, FILE *file, const char *name)
 {
 	unsigned long long number = 0;
+	const char *why = NULL;
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t length;
@@ -208,7 +202,9 @@ int trace_read(struct trace *t, FILE *file, const char *name)
 		if (!number && compressed(line, (size_t)length))
 			r = -EBADMSG;
 		else
-			r = take_line(t, line, name, ++number);
+			r = trace_line(t, line, &why);
+		if (++number && why && t->bad_lines <= BAD_LINES_NAMED)
+			fprintf(stderr, "shrink-replay: %s:%llu: %s; skipped\n", name, number, why);
 	}
 	if (r == 0 && ferror(file))
 		r = errno ? -errno : -EIO;

@@ -43,6 +43,9 @@ struct trace {
 /* Reads all of @file. Bad lines are named on stderr by their number (the first ten) and
  * skipped. 0; -ENOMEM; -EBADMSG: it is compressed; another negative errno of reading. */
 int trace_read(struct trace *t, FILE *file, const char *name);
+/* One line more, which is cut up. 0; -ENOMEM. *@ret_why: NULL, or what is wrong with the
+ * line, which is then counted and left out. */
+int trace_line(struct trace *t, char *line, const char **ret_why);
 void trace_free(struct trace *t);
 
 #endif /* REPLAY_TRACE_H */
