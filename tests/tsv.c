@@ -93,6 +93,7 @@ int tsv_int(const char *field, int64_t lo, int64_t hi, int64_t *ret)
 int tsv_bits(const char *field, uint64_t *ret)
 {
 	int base = base_of(field);
+	unsigned long long bits;
 	int64_t value;
 
 	if (field[0] == '-') {
@@ -104,6 +105,9 @@ int tsv_bits(const char *field, uint64_t *ret)
 	if (base < 0)
 		return -1;
 	errno = 0;
-	*ret = strtoull(field, NULL, base);
-	return errno ? -1 : 0;
+	bits = strtoull(field, NULL, base);
+	if (errno)
+		return -1;
+	*ret = bits;
+	return 0;
 }
