@@ -6,27 +6,11 @@
 # copy, linked in the same way, must pass.
 . "$(dirname "$0")/tap.sh"
 make_tmp
-
-make_var()
-{
-	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
-}
-
-skip_all()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
-
-archive=$top_builddir/.libs/libshrink-all.a
-[ -f "$archive" ] || skip_all "no convenience archive"
+. "$top_srcdir/tests/twins.sh"
 [ -f "$top_builddir/tests/test-stress.o" ] || skip_all "test programs are not built"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
-flags="-std=gnu11 -O1 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include"
-flags="$flags -I$top_srcdir -I$top_builddir -pthread"
 libs="$top_builddir/.libs/libcache.a $top_builddir/.libs/libpoolcache.a"
 libs="$libs $top_builddir/.libs/libharness.a"
-deps="$(make_var CUNIT_LIBS) $(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS)"
 
 # Set to AddressSanitizer where the broken thing is a use of freed memory, which
 # would mostly go unpunished otherwise.
@@ -43,15 +27,11 @@ build()
 {
 	source=$top_srcdir/libshrink/core/$2
 	[ -f "$source" ] || source=$(ls "$top_srcdir"/libshrink/*/"$2")
-	sed "$3" "$source" >"$tmp/twin.c"
-	if [ -n "$3" ] && cmp -s "$tmp/twin.c" "$source"; then
-		echo "the script changes nothing in $2" >"$tmp/out"
-		return 1
-	fi
+	twin_copy "$source" "$3" "$tmp/twin.c" >"$tmp/out" || return 1
 	# shellcheck disable=SC2086 # lists of words
-	$CC $flags $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
-		$CC -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" $deps \
-			-ldl -o "$tmp/twin" >>"$tmp/out" 2>&1
+	$CC $twin_flags -O1 $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
+		$CC -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" \
+			$(make_var CUNIT_LIBS) $twin_libs -o "$tmp/twin" >>"$tmp/out" 2>&1
 }
 
 # run SEEDS SECONDS [TEST]: the exit status of the twin. Which thread comes first is

@@ -5,26 +5,10 @@
 # may hide, tests/test-lru-protocol.c shows on a weaker one that is made up.
 . "$(dirname "$0")/tap.sh"
 make_tmp
+. "$top_srcdir/tests/twins.sh"
 fence='atomic_thread_fence(memory_order_seq_cst);'
-
-make_var()
-{
-	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
-}
-
-skip_all()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
-
-archive=$top_builddir/.libs/libshrink-all.a
-[ -f "$archive" ] || skip_all "no convenience archive in $top_builddir"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "sanitizers order memory themselves"
 [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip_all "one processor"
-libs="$(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS) -ldl -pthread"
-flags="-std=gnu11 -O2 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include
-	-I$top_srcdir -I$top_builddir"
 
 # copy FILE SED: a copy of the library's source, changed in exactly one line
 copy()
@@ -41,7 +25,8 @@ build()
 		return 1
 	copy core/memcg-map.c "$2" && copy core/walk.c "$2" || return 1
 	# shellcheck disable=SC2086
-	$CC $flags -o "$tmp/$1" "$top_srcdir/tests/lru-litmus.c" "$tmp"/src/*.c "$archive" $libs
+	$CC $twin_flags -O2 -o "$tmp/$1" "$top_srcdir/tests/lru-litmus.c" "$tmp"/src/*.c \
+		"$archive" $twin_libs
 }
 
 # lost NAME SECONDS STOP-AT: how many objects it lost

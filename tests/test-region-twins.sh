@@ -5,40 +5,20 @@
 # pages while the kernel is made to take what it may; the untouched copy must not.
 . "$(dirname "$0")/tap.sh"
 make_tmp
-
-make_var()
-{
-	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
-}
-
-skip_all()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
-
-archive=$top_builddir/.libs/libshrink-all.a
+. "$top_srcdir/tests/twins.sh"
 source=$top_srcdir/libshrink/bridge/region-lazy.c
-[ -f "$archive" ] || skip_all "no convenience archive"
 [ -f "$top_builddir/tests/test-region-stress.o" ] || skip_all "test programs are not built"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
-flags="-std=gnu11 -O2 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include"
-flags="$flags -I$top_srcdir -I$top_builddir -pthread"
-deps="$(make_var CUNIT_LIBS) $(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS)"
 
 # build SED-SCRIPT: $tmp/twin; fails if the script changes nothing
 build()
 {
-	sed "$1" "$source" >"$tmp/twin.c"
-	if [ -n "$1" ] && cmp -s "$tmp/twin.c" "$source"; then
-		echo "the script changes nothing" >"$tmp/out"
-		return 1
-	fi
+	twin_copy "$source" "$1" "$tmp/twin.c" >"$tmp/out" || return 1
 	# shellcheck disable=SC2086 # lists of words
-	$CC $flags -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
+	$CC $twin_flags -O2 -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
 		$CC -pthread "$top_builddir/tests/test-region-stress.o" "$tmp/twin.o" \
-			"$top_builddir/.libs/libharness.a" "$archive" $deps -ldl \
-			-o "$tmp/twin" >>"$tmp/out" 2>&1
+			"$top_builddir/.libs/libharness.a" "$archive" \
+			$(make_var CUNIT_LIBS) $twin_libs -o "$tmp/twin" >>"$tmp/out" 2>&1
 }
 
 # The twin stops at the first page it has lost; most do within a second.
