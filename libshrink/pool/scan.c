@@ -27,6 +27,7 @@ struct work {
 	uint64_t emptied; /* pages of slabs on the way out */
 	uint64_t pending; /* pages that wait for their last user */
 	uint64_t asked, busy;
+	uint64_t regrow; /* of what was returned, may be taken for the new object */
 	unsigned int keep; /* class that wants a slab; SHRINK_CLASSES = none */
 };
 
@@ -206,6 +207,15 @@ static int has_place(struct shrink_pool *pool, unsigned int index, unsigned int 
 		       shrink_pool_place_fits(pool, pool->classes[index].geo.stride, pages));
 }
 
+/* What this call gave back may be taken for the new object, also while growth is held. */
+static void give_back(struct work *w)
+{
+	shrink_pool_run_flush(w->pool, &w->run);
+	if (w->pool->flags & SHRINK_POOL_ROOM)
+		add_relaxed(&w->pool->regrow_bytes, w->run.returned - w->regrow);
+	w->regrow = w->run.returned;
+}
+
 /* One round of all slabs, in steps, so that nobody waits long for the hand. */
 static int make_room(struct work *w, unsigned int index, unsigned int pages)
 {
@@ -216,7 +226,7 @@ static int make_room(struct work *w, unsigned int index, unsigned int pages)
 		shrink_pool_gather(w->pool, &w->tour, pages);
 		for (unsigned int i = 0; i < w->tour.nr; i++)
 			evict(w, w->tour.victims[i]);
-		shrink_pool_run_flush(w->pool, &w->run);
+		give_back(w);
 	}
 	return 0;
 }
@@ -238,7 +248,7 @@ int shrink_pool_make_room(struct shrink_pool *pool, size_t size)
 	w.keep = pool->classes[index].geo.size ? index : SHRINK_CLASSES;
 	if (!has_place(pool, index, pages)) {
 		give_kept(&w);
-		shrink_pool_run_flush(pool, &w.run);
+		give_back(&w);
 	}
 	for (int lap = 0; lap < ROOM_LAPS && r; lap++) {
 		w.tour = (struct pool_tour){.slabs_left = load_relaxed(&pool->nr_slabs),

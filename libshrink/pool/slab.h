@@ -151,6 +151,7 @@ struct shrink_pool {
 	uint64_t table_bytes;
 	_Atomic uint64_t nr_slabs;
 	_Atomic uint64_t resident_pages; /* of slabs */
+	_Atomic uint64_t regrow_bytes; /* given back for a new object, may be taken again */
 
 	pthread_mutex_t hand_lock SHRINK_ALIGNED;
 	pthread_cond_t hand_idle;
