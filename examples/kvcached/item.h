@@ -5,7 +5,7 @@
  * written to a socket straight from here, however long the client takes.
  *
  * References: one for being linked, one for each request that uses it. The
- * memory goes back to the pool with the last of them.
+ * memory goes back to the store with the last of them.
  */
 #ifndef KVCACHED_ITEM_H
 #define KVCACHED_ITEM_H
@@ -18,7 +18,6 @@
 
 struct item {
 	struct item *next; /* in its bucket; shard lock */
-	struct item *older, *newer; /* in its clock; shard lock */
 	uint64_t cas;	   /* shard lock */
 	/* Read by the evict callback of an object it knows nothing of yet, hence
 	 * only through item_hash()/item_set_hash(). */
@@ -27,18 +26,23 @@ struct item {
 	uint32_t expires; /* seconds, 0 = never; shard lock */
 	uint32_t stored;  /* second of linking; shard lock */
 	uint32_t flags;
-	uint32_t nbytes;    /* of the value and its \r\n */
-	unsigned char mark; /* used since last asked: shrink_fast_mark() */
+	uint32_t nbytes; /* of the value and its \r\n */
 	unsigned char nkey;
-	unsigned char cls;    /* size class, see class.h */
 	unsigned char tenant; /* whose it is, see tenant.h */
-	char data[];	   /* key, value, \r\n */
+	unsigned char mark;   /* on the ring: used since the hand last passed */
+	bool ringed;	      /* on its shard's ring, see ring.h */
+	char data[];	      /* key, value, \r\n */
+};
+
+/* An item's place in the order of use, where its shard has a ring. Shard lock. */
+struct ring_node {
+	struct item *older, *newer;
 };
 
 /*
- * Where the policy is lruvec each item has its place on the lists in front of it:
- * bytes that all items have, 0 with the clock. The pool knows objects, we know items.
- * Set once, before the first item.
+ * What else knows the items' order has its own bytes in front of each: the lists of the
+ * policy lruvec, or the ring. With the pool and the clock it is 0: the pool itself knows
+ * what is cold. The store knows objects, we know items. Set once, before the first.
  */
 extern size_t item_head;
 
@@ -58,10 +62,10 @@ static inline struct shrink_lruvec_item *item_node(struct item *it)
 	return item_object(it);
 }
 
-/* What a hit marks. */
-static inline unsigned char *item_mark(struct item *it)
+/* With the ring only. */
+static inline struct ring_node *item_ring(struct item *it)
 {
-	return item_head ? &item_node(it)->mark : &it->mark;
+	return item_object(it);
 }
 
 static inline size_t item_size(size_t nkey, size_t nbytes)

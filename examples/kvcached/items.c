@@ -75,6 +75,18 @@ static struct key key_of_item(const struct item *it)
 	return (struct key){{item_key(it), it->nkey}, tenant_at(it->tenant), item_hash(it)};
 }
 
+/* libshrink: all that a hit costs, a relaxed load and at most a store, to whom it tells
+ * something: the pool, the lists, the ring's hand. */
+static void mark_used(struct tenant *t, struct item *it)
+{
+	if (t->fast)
+		shrink_fast_pool_mark(t->fast, item_object(it));
+	if (t->lists)
+		shrink_fast_mark(&item_node(it)->mark);
+	else if (it->ringed)
+		shrink_fast_mark(&it->mark);
+}
+
 /* A shard, locked, and what is found there under a key. */
 struct place {
 	struct tenant *tenant;
@@ -289,9 +301,8 @@ struct item *items_get(struct span text)
 	else
 		negative_add(key.hash, text.at, text.len);
 	place_unlock(&p);
-	/* libshrink: all that a hit costs, a relaxed load and at most a store. */
 	if (p.it)
-		shrink_fast_mark(item_mark(p.it));
+		mark_used(key.tenant, p.it);
 	return p.it;
 }
 
@@ -304,7 +315,7 @@ struct item *items_get_touch(struct span key, int32_t exptime)
 	if (p.it) {
 		item_ref(p.it);
 		p.it->expires = clock_expiry(exptime);
-		shrink_fast_mark(item_mark(p.it));
+		mark_used(p.tenant, p.it);
 	}
 	place_unlock(&p);
 	return p.it;
@@ -357,7 +368,7 @@ static bool write_in_place(struct item *old, const char *digits, size_t ndigits)
 	if (fits) {
 		write_number(item_value(old), old->nbytes, digits, ndigits);
 		old->cas = next_cas();
-		shrink_fast_mark(item_mark(old));
+		mark_used(p.tenant, old);
 	}
 	place_unlock(&p);
 	return fits;

@@ -107,8 +107,6 @@ static int set_protection(struct tenant *t, enum shrink_memcg_limit which, uint6
 
 	pthread_mutex_lock(&lock);
 	r = grant(t, which, bytes);
-	if (r == 0 && which == SHRINK_MEMCG_LIMIT_MIN)
-		__atomic_store_n(&t->min, bytes, __ATOMIC_RELAXED);
 	if (r == 0)
 		r = shrink_memcg_set_limit(t->memcg, which, bytes);
 	pthread_mutex_unlock(&lock);
@@ -119,7 +117,5 @@ int tenant_set_limit(struct tenant *t, enum shrink_memcg_limit which, uint64_t b
 {
 	if (which == SHRINK_MEMCG_LIMIT_MIN || which == SHRINK_MEMCG_LIMIT_LOW)
 		return set_protection(t, which, bytes);
-	if (which == SHRINK_MEMCG_LIMIT_MAX)
-		__atomic_store_n(&t->max, bytes, __ATOMIC_RELAXED);
 	return shrink_memcg_set_limit(t->memcg, which, bytes);
 }

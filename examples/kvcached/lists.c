@@ -4,21 +4,28 @@
 #include <errno.h>
 #include <string.h>
 
-#include <shrink/fast.h>
 #include <shrink/shrink.h>
 
 #include "examples/kvcached/room.h"
+#include "examples/kvcached/store.h"
 
 /* Ghosts are worth as many items as may be there; 24 bytes each. */
 #define GHOSTS_ALONE (1ul << 18)
 #define GHOSTS_EACH  (1ul << 16)
 #define TRIES	     64 /* items for one that comes */
 
-size_t item_head;
+static bool in_use;
+/* What goes on this thread is counted there. */
+static __thread uint64_t *counter;
 
 void lists_use(bool lruvec)
 {
-	item_head = lruvec ? sizeof(struct shrink_lruvec_item) : 0;
+	in_use = lruvec;
+}
+
+bool lists_on(void)
+{
+	return in_use;
 }
 
 /*
@@ -37,7 +44,7 @@ static enum shrink_lruvec_outcome evict(void *arg, struct shrink_lruvec_item *no
 		return SHRINK_LRUVEC_LOCKED;
 	idle = item_unused(it);
 	if (idle) {
-		ask->bytes = shrink_pool_usable(t->pool, node);
+		ask->bytes = store()->usable(t, node);
 		shard_unlink(s, it);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -47,9 +54,8 @@ static enum shrink_lruvec_outcome evict(void *arg, struct shrink_lruvec_item *no
 /* The table's reference, which was the last. */
 static void free_item(void *arg, struct shrink_lruvec_item *node)
 {
-	struct tenant *t = arg;
-
-	__atomic_fetch_add(&t->replaced, 1u, __ATOMIC_RELAXED);
+	(void)arg;
+	__atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED);
 	room_put(item_of_object(node));
 }
 
@@ -57,7 +63,7 @@ int lists_open(struct tenant *t)
 {
 	struct shrink_lruvec_options options;
 
-	if (!item_head)
+	if (!in_use)
 		return 0;
 	memset(&options, 0, sizeof(options));
 	options.evict = evict;
@@ -68,8 +74,8 @@ int lists_open(struct tenant *t)
 	t->lists = shrink_lruvec_create(&options, sizeof(options), "%s-lists", t->name);
 	if (!t->lists)
 		return -errno;
-	/* libshrink: the items are in a pool, which is a shrinker already. Counted
-	 * twice they would be asked for twice. */
+	/* libshrink: the store is a shrinker already. Counted twice they would be asked
+	 * for twice. */
 	return shrinker_set_enabled(shrink_lruvec_shrinker(t->lists), 0);
 }
 
@@ -104,19 +110,7 @@ void lists_del(struct tenant *t, struct item *it)
 
 bool lists_offer(struct tenant *t, struct item *it)
 {
-	if (!t->lists)
-		return !shrink_fast_test_clear(&it->mark);
 	return shrink_lruvec_offer(t->lists, item_node(it)) != 0;
-}
-
-/* It has one chance, two if it is used again just now; then it must. */
-void lists_let_go(struct tenant *t, struct item *it)
-{
-	for (int i = 0; i < 2; i++) {
-		if (lists_offer(t, it))
-			return;
-	}
-	lists_del(t, it);
 }
 
 size_t lists_evict(struct tenant *t, size_t want)
@@ -124,10 +118,25 @@ size_t lists_evict(struct tenant *t, size_t want)
 	struct shrink_lruvec_result res;
 	size_t freed = 0;
 
+	counter = &t->replaced;
 	for (int i = 0; i < TRIES && freed < want; i++) {
 		if (shrink_lruvec_evict(t->lists, 0, SHRINK_GFP_ALL, 1, &res, sizeof(res)) <= 0)
 			break;
 		freed += res.bytes_freed;
 	}
 	return freed;
+}
+
+void lists_scan(struct tenant *t, struct ring_work *w)
+{
+	struct shrink_lruvec_result res;
+	long freed;
+
+	counter = w->counter;
+	w->looked = w->want;
+	freed = shrink_lruvec_evict(t->lists, 0, SHRINK_GFP_ALL, w->want, &res, sizeof(res));
+	if (freed > 0) {
+		w->freed += (unsigned long)freed;
+		w->bytes += res.bytes_freed;
+	}
 }

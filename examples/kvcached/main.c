@@ -17,6 +17,7 @@
 #include "examples/kvcached/listener.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/options.h"
+#include "examples/kvcached/store.h"
 #include "examples/kvcached/tenant.h"
 #include "examples/kvcached/worker.h"
 
@@ -67,6 +68,7 @@ static int caches_init(const struct options *options)
 	int r;
 
 	lists_use(options->lruvec);
+	store_use(options->store);
 	r = tenants_init(options);
 	if (r == -EINVAL) /* it has said what is wrong */
 		return r;

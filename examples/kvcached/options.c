@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "examples/kvcached/store.h"
+
 #define THREADS_MAX   64
 #define MEGABYTES_MAX (16ul * 1024 * 1024)
 
@@ -16,11 +18,13 @@ static struct options options = {
 	.port = "11211",
 	.threads = 4,
 	.delimiter = ':',
+	.store = &store_pool,
 };
 
-enum { OPTION_POLICY = 256, OPTION_TENANTS, OPTION_TENANT, OPTION_DELIMITER };
+enum { OPTION_ALLOCATOR = 256, OPTION_POLICY, OPTION_TENANTS, OPTION_TENANT, OPTION_DELIMITER };
 
 static const struct option long_options[] = {
+	{"allocator", required_argument, NULL, OPTION_ALLOCATOR},
 	{"policy", required_argument, NULL, OPTION_POLICY},
 	{"tenants", no_argument, NULL, OPTION_TENANTS},
 	{"tenant", required_argument, NULL, OPTION_TENANT},
@@ -32,8 +36,8 @@ static const struct option long_options[] = {
 static void print_help(void)
 {
 	puts("usage: kvcached [-p PORT] [-l ADDR] [-t THREADS] [-m MEGABYTES|auto] [-v] [-h]\n"
-	     "                [--policy=clock|lruvec] [--tenants] [--delimiter=CHAR]\n"
-	     "                [--tenant=NAME[,LIMIT=SIZE]...]...\n"
+	     "                [--allocator=pool|malloc|jemalloc] [--policy=clock|lruvec]\n"
+	     "                [--tenants] [--delimiter=CHAR] [--tenant=NAME[,LIMIT=SIZE]...]...\n"
 	     "A cache server that speaks memcached's text protocol and gives memory back\n"
 	     "under pressure, by libshrink.\n"
 	     "\n"
@@ -45,6 +49,11 @@ static void print_help(void)
 	     "  -U 0               no UDP; taken for memcached's sake\n"
 	     "  -v                 say more, repeatable\n"
 	     "  -h, --help         this help\n"
+	     "  --allocator=pool   where items lie: in slabs given back whole (default)\n"
+	     "  --allocator=malloc ... malloc's heap: what comes back is its affair\n"
+	     "  --allocator=jemalloc\n"
+	     "                     ... an arena of jemalloc's, items on sparse slabs go first;\n"
+	     "                     wants LD_PRELOAD=libjemalloc.so.2\n"
 	     "  --policy=clock     who goes for a new item: second chance (default)\n"
 	     "  --policy=lruvec    ... active and inactive list and working set: 40 bytes an\n"
 	     "                     item more, and a scan or a loop does not empty the cache\n"
@@ -98,6 +107,19 @@ static int parse_memory(const char *text)
 	return r;
 }
 
+static int parse_allocator(const char *text)
+{
+	const struct store *found = store_find(text);
+	const char *why = found ? found->missing() : "pool, malloc or jemalloc";
+
+	if (why) {
+		fprintf(stderr, "kvcached: --allocator %s: %s\n", text, why);
+		return -EINVAL;
+	}
+	options.store = found;
+	return 0;
+}
+
 static int parse_policy(const char *text)
 {
 	options.lruvec = strcmp(text, "lruvec") == 0;
@@ -135,6 +157,8 @@ static int parse_delimiter(const char *text)
 static int parse_long_option(int option, const char *arg)
 {
 	switch (option) {
+	case OPTION_ALLOCATOR:
+		return parse_allocator(arg);
 	case OPTION_POLICY:
 		return parse_policy(arg);
 	case OPTION_TENANT:

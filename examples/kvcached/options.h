@@ -19,12 +19,15 @@
 
 #define OPTIONS_TENANTS_MAX 256
 
+struct store;
+
 struct options {
 	const char *address;
 	const char *port;
 	unsigned int threads;
 	size_t ceiling;		/* bytes, 0 = auto */
 	unsigned int verbosity; /* changes at run time: options_verbosity() */
+	const struct store *store;
 	bool lruvec;		/* policy: two lists and working set, else the clock */
 	bool tenants;		/* a key's prefix says whose it is */
 	char delimiter;		/* behind the prefix */

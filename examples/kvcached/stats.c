@@ -15,6 +15,7 @@
 #include "examples/kvcached/listener.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/options.h"
+#include "examples/kvcached/store.h"
 #include "examples/kvcached/totals.h"
 #include "examples/kvcached/worker.h"
 
@@ -105,6 +106,7 @@ static void settings(struct evbuffer *out)
 	stats_line(out, "binding_protocol", "ascii");
 	stats_line(out, "item_size_max", "%d", VALUE_MAX);
 	stats_line(out, "flush_enabled", "yes");
+	stats_line(out, "allocator", "%s", store()->name);
 	stats_line(out, "policy", "%s", o->lruvec ? "lruvec" : "clock");
 	stats_line(out, "tenants", "%s", o->tenants ? "on" : "off");
 }
@@ -119,23 +121,35 @@ static void class_line(struct evbuffer *out, const char *prefix, unsigned int cl
 	stats_line(out, full, "%llu", (ull)value);
 }
 
+/* Only pools have classes. */
 static void items(struct evbuffer *out)
 {
-	for (unsigned int cls = 0; class_bytes(cls); cls++) {
-		uint64_t n = items_in_class(cls);
+	struct shrink_pool_class_stats st;
 
-		if (n)
-			class_line(out, "items:", cls, "number", n);
+	for (unsigned int cls = 0; class_totals(cls, &st); cls++) {
+		if (st.live_objects)
+			class_line(out, "items:", cls, "number", st.live_objects);
 	}
+}
+
+/* Large objects have whole pages of their own: the mean is said. */
+static uint64_t chunk_size(const struct shrink_pool_class_stats *st)
+{
+	return st->object_size || !st->live_objects ? st->object_size
+						    : st->live_bytes / st->live_objects;
 }
 
 static void slabs(struct evbuffer *out)
 {
+	struct shrink_pool_class_stats st;
 	struct shrink_pool_stats pool;
 
-	for (unsigned int cls = 0; class_bytes(cls); cls++) {
-		class_line(out, "", cls, "chunk_size", class_bytes(cls));
-		class_line(out, "", cls, "used_chunks", items_in_class(cls));
+	for (unsigned int cls = 0; class_totals(cls, &st); cls++) {
+		if (!st.slabs)
+			continue;
+		class_line(out, "", cls, "chunk_size", chunk_size(&st));
+		class_line(out, "", cls, "used_chunks", st.live_objects);
+		class_line(out, "", cls, "total_bytes", st.resident_bytes);
 	}
 	pool_totals(&pool);
 	stats_line(out, "active_slabs", "%llu", (ull)pool.slabs);

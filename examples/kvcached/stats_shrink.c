@@ -11,6 +11,7 @@
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
+#include "examples/kvcached/store.h"
 #include "examples/kvcached/totals.h"
 
 typedef unsigned long long ull;
@@ -116,7 +117,11 @@ static void pool_lines(struct evbuffer *out)
 	FIELD(out, "pool:", &pool, referenced);
 	FIELD(out, "pool:", &pool, pending);
 	FIELD(out, "pool:", &pool, slabs);
+	FIELD(out, "pool:", &pool, moved_objects);
+	FIELD(out, "pool:", &pool, moved_bytes);
+	stats_line(out, "store:allocator", "%s", store()->name);
 	FIELD(out, "store:", &room, evicted);
+	FIELD(out, "store:", &room, evicted_bytes);
 	FIELD(out, "store:", &room, replaced);
 	FIELD(out, "store:", &room, refused);
 	stats_line(out, "store:direct", "%llu", (ull)room_direct());
@@ -160,7 +165,7 @@ void stats_shrink(struct evbuffer *out)
 	for (unsigned int i = 0; i < tenants_count(); i++) {
 		struct tenant *t = tenant_at(i);
 
-		cache_lines(out, tenants_on() ? t->name : "items", shrink_pool_shrinker(t->pool));
+		cache_lines(out, tenants_on() ? t->name : "items", store()->shrinker(t));
 	}
 	cache_lines(out, "negative", negative_shrinker());
 	pool_lines(out);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * "stats tenants": STAT <tenant>:<what> <number>, and all:<what> for all together.
- * Bytes are those of items' places in the pool, which is what limits speak of;
- * "resident" is what the pool has from the system for them.
+ * "usage" is what limits speak of: slabs of the tenant's pool, or places in a heap.
+ * "resident" is what the store has from the system, with its tables.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "examples/kvcached/stats.h"
+#include "examples/kvcached/store.h"
 #include "examples/kvcached/totals.h"
 
 typedef unsigned long long ull;
@@ -75,8 +76,8 @@ static void counter_lines(struct evbuffer *out, const struct tenant *t)
 	line(out, t->name, "evicted", __atomic_load_n(&t->evicted, __ATOMIC_RELAXED));
 	line(out, t->name, "replaced", __atomic_load_n(&t->replaced, __ATOMIC_RELAXED));
 	line(out, t->name, "refused", __atomic_load_n(&t->refused, __ATOMIC_RELAXED));
-	if (shrink_pool_stats(t->pool, &pool, sizeof(pool)) == 0)
-		line(out, t->name, "resident", pool.resident_bytes);
+	store()->stats(t, &pool);
+	line(out, t->name, "resident", pool.resident_bytes);
 }
 
 void stats_tenant(struct evbuffer *out, struct tenant *t)

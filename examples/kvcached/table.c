@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <shrink/fast.h>
-
 #define BUCKETS_FIRST 256u
 #define SHARD_SHIFT   7 /* the bits below choose the shard, those above the bucket */
 
@@ -94,29 +92,33 @@ bool shard_holds(const struct shard *s, uint32_t hash, const struct item *it)
 	return p != NULL;
 }
 
-static void clock_append(struct clock_list *c, struct item *it)
+static void ring_append(struct ring *r, struct item *it)
 {
-	it->older = c->newest;
-	it->newer = NULL;
-	if (c->newest)
-		c->newest->newer = it;
+	struct ring_node *node = item_ring(it);
+
+	node->older = r->newest;
+	node->newer = NULL;
+	if (r->newest)
+		item_ring(r->newest)->newer = it;
 	else
-		c->oldest = it;
-	c->newest = it;
-	c->count++;
+		r->oldest = it;
+	r->newest = it;
+	r->count++;
 }
 
-static void clock_remove(struct clock_list *c, struct item *it)
+static void ring_remove(struct ring *r, struct item *it)
 {
-	if (it->older)
-		it->older->newer = it->newer;
+	struct ring_node *node = item_ring(it);
+
+	if (node->older)
+		item_ring(node->older)->newer = node->newer;
 	else
-		c->oldest = it->newer;
-	if (it->newer)
-		it->newer->older = it->older;
+		r->oldest = node->newer;
+	if (node->newer)
+		item_ring(node->newer)->older = node->older;
 	else
-		c->newest = it->older;
-	c->count--;
+		r->newest = node->older;
+	r->count--;
 }
 
 /* Twice the buckets. Where there is no memory for them chains grow instead. */
@@ -151,20 +153,27 @@ void shard_link(struct shard *s, struct item *it)
 
 	it->next = *head;
 	*head = it;
-	clock_append(&s->clocks[it->cls], it);
+	if (it->ringed)
+		ring_append(&s->ring, it);
 	s->bytes += item_size(it->nkey, it->nbytes);
 	if (++s->count > s->nr_buckets)
 		shard_grow(s);
 }
 
-void shard_unlink(struct shard *s, struct item *it)
+static struct item **link_of(struct shard *s, const struct item *it)
 {
 	struct item **link = bucket(s, item_hash(it));
 
 	while (*link != it)
 		link = &(*link)->next;
-	*link = it->next;
-	clock_remove(&s->clocks[it->cls], it);
+	return link;
+}
+
+void shard_unlink(struct shard *s, struct item *it)
+{
+	*link_of(s, it) = it->next;
+	if (it->ringed)
+		ring_remove(&s->ring, it);
 	s->bytes -= item_size(it->nkey, it->nbytes);
 	s->count--;
 }
@@ -192,17 +201,15 @@ void shard_drop(struct shard *s, const char *prefix, char then, void (*drop)(str
 	}
 }
 
-struct item *shard_victim(struct shard *s, unsigned int cls, unsigned int looks)
+/* In the ring it would have to be the older one's and the newer one's neighbour, too;
+ * only stores that know the order themselves move items. */
+void shard_replace(struct shard *s, struct item *it, struct item *to)
 {
-	struct clock_list *c = &s->clocks[cls];
+	*link_of(s, it) = to;
+}
 
-	while (c->oldest && looks--) {
-		struct item *it = c->oldest;
-
-		if (!shrink_fast_test_clear(item_mark(it)) && item_unused(it))
-			return it;
-		clock_remove(c, it);
-		clock_append(c, it);
-	}
-	return NULL;
+void shard_renew(struct shard *s, struct item *it)
+{
+	ring_remove(&s->ring, it);
+	ring_append(&s->ring, it);
 }

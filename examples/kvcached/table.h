@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash table, one a tenant: shards, each with a lock, buckets that grow, and one
- * clock of its items per size class. Functions that take a shard want its lock held.
+ * The hash table, one a tenant: shards, each with a lock, buckets that grow, and, where
+ * the store does not know the order of use, a ring of its items (ring.h). Functions that
+ * take a shard want its lock held.
  *
- * Lock order: shard > stripe of the negative cache > lists > the pool's own locks.
+ * Lock order: shard > stripe of the negative cache > lists > the store's own locks.
  * Reclaim takes shard locks by trylock only, so it may run under anything.
  */
 #ifndef KVCACHED_TABLE_H
@@ -13,12 +14,10 @@
 
 #include "examples/kvcached/item.h"
 
-#include "examples/kvcached/class.h"
-
 #define SHARDS_MAX 128u
 
 /* A circle that the hand enters at the oldest end. */
-struct clock_list {
+struct ring {
 	struct item *oldest;
 	struct item *newest;
 	size_t count;
@@ -29,9 +28,9 @@ struct shard {
 	struct item **buckets;
 	size_t nr_buckets; /* power of two */
 	size_t count;
-	uint64_t bytes; /* of items, as sent: header, key, value */
+	uint64_t bytes;		     /* of items, as sent: header, key, value */
 	uint64_t hits, misses, sets; /* atomic */
-	struct clock_list clocks[CLASSES];
+	struct ring ring;
 } __attribute__((aligned(64)));
 
 struct table {
@@ -59,8 +58,9 @@ void shard_unlink(struct shard *s, struct item *it);
 /* Unlinks those whose key begins with @prefix followed by @then, or all where @prefix
  * is NULL, and hands them to @drop. */
 void shard_drop(struct shard *s, const char *prefix, char then, void (*drop)(struct item *it));
-/* The oldest of a class that was not used since the hand last passed and that
- * nobody uses now; NULL if @looks looks find none. Still linked. */
-struct item *shard_victim(struct shard *s, unsigned int cls, unsigned int looks);
+/* @to, a copy, is linked where @it is, which is not any more. */
+void shard_replace(struct shard *s, struct item *it, struct item *to);
+/* On the ring: it is the newest again. */
+void shard_renew(struct shard *s, struct item *it);
 
 #endif /* KVCACHED_TABLE_H */

@@ -10,6 +10,7 @@
 #include "examples/kvcached/items.h"
 #include "examples/kvcached/lists.h"
 #include "examples/kvcached/room.h"
+#include "examples/kvcached/store.h"
 
 #define SHARDS_ALONE SHARDS_MAX /* the only tenant has all the threads */
 #define SHARDS_EACH  32u
@@ -60,22 +61,9 @@ struct tenant *tenant_find(struct span name)
 	return t;
 }
 
-/* One alone on the clock replaces items by others of the same size, so that its pool's
- * own ceiling is all that is needed. */
 uint64_t tenants_ceiling(void)
 {
-	if (!config->tenants && !config->lruvec)
-		return 0;
-	return config->ceiling - config->ceiling / 16;
-}
-
-uint64_t tenants_bytes(void)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < tenants_count(); i++)
-		sum += __atomic_load_n(&tenants[i]->bytes, __ATOMIC_RELAXED);
-	return sum;
+	return group ? config->ceiling : 0;
 }
 
 uint64_t tenants_share(void)
@@ -83,7 +71,7 @@ uint64_t tenants_share(void)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < tenants_count(); i++)
-		n += __atomic_load_n(&tenants[i]->bytes, __ATOMIC_RELAXED) != 0;
+		n += shrink_memcg_usage(tenants[i]->memcg) != 0;
 	return tenants_ceiling() / (n ? n : 1);
 }
 
@@ -106,7 +94,7 @@ static void tenant_close(struct tenant *t)
 {
 	lists_close(t);
 	table_fini(&t->table, room_put);
-	room_close(t);
+	store()->close(t);
 	shrink_memcg_destroy(t->memcg);
 	free(t);
 }
@@ -115,14 +103,14 @@ static int tenant_set_up(struct tenant *t)
 {
 	int r;
 
-	if (config->tenants) {
+	if (group) {
 		t->memcg = shrink_memcg_create(group, "%s", t->name);
 		if (!t->memcg)
 			return -errno;
 	}
 	r = table_init(&t->table, config->tenants ? SHARDS_EACH : SHARDS_ALONE);
 	if (r == 0)
-		r = room_open(t, config->tenants ? 0 : config->ceiling);
+		r = store()->open(t, group ? 0 : config->ceiling);
 	return r ? r : lists_open(t);
 }
 
@@ -152,7 +140,6 @@ static int add_locked(struct span name)
 		return -ENOMEM;
 	memcpy(t->name, name.at, name.len);
 	t->index = (unsigned char)nr_tenants;
-	t->max = SHRINK_MEMCG_MAX;
 	r = tenant_set_up(t);
 	if (r < 0)
 		tenant_close(t);
@@ -243,9 +230,10 @@ static int declare(const char *text)
 	return 0;
 }
 
+/* A pool that is alone has a ceiling of its own; a heap's is a group's max. */
 static int make_group(void)
 {
-	if (!config->tenants)
+	if (!config->tenants && (store()->knows_order || !config->ceiling))
 		return 0;
 	group = shrink_memcg_create(NULL, "kvcached");
 	if (!group)

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+#include <shrink/arena.h>
 #include <shrink/memcg.h>
 #include <shrink/pool.h>
 
@@ -35,16 +36,24 @@ struct tenant {
 	char name[TENANT_NAME_MAX + 1];
 	unsigned char index;
 	struct table table;
-	struct shrink_pool *pool;
 	struct shrink_lruvec *lists; /* NULL: the policy is the clock */
-	struct shrink_memcg *memcg;  /* NULL: there are no tenants */
+	struct shrink_memcg *memcg;  /* NULL: the process's */
+	/* the store's, see store.h: of the pool, or of a heap */
+	struct shrink_pool *pool;
+	const struct shrink_fast_pool *fast; /* the pool's marks */
+	struct shrink_arena *arena;
+	struct shrinker *shrinker;
+	struct density *density;
 	/* atomic from here on */
-	uint64_t bytes;	   /* that its items take up in the pool: what is charged */
-	uint64_t credit;   /* bytes that victims have freed beyond what was needed */
-	uint64_t min, max; /* as set; the others are libshrink's business alone */
-	uint64_t evicted;  /* items taken by reclaim */
-	uint64_t replaced; /* items that made room for another */
-	uint64_t refused;  /* stores refused for want of memory */
+	uint64_t bytes;		/* of its items' places */
+	uint64_t objects;	/* a heap's account: how many, */
+	uint64_t credit;	/* what victims have freed beyond what was needed, */
+	uint64_t dirty;		/* what was freed since the last purge */
+	uint32_t hand;		/* of the rings: the shard to look at next */
+	uint64_t evicted;	/* items taken by reclaim */
+	uint64_t evicted_bytes; /* of their places */
+	uint64_t replaced;	/* items that made room for another */
+	uint64_t refused;	/* stores refused for want of memory */
 };
 
 /* The default tenant, and those of the options. 0 or -errno, after saying why. */
@@ -77,13 +86,10 @@ bool tenant_parse_size(struct span word, uint64_t *ret_bytes);
  * server's ceiling. */
 int tenant_set_limit(struct tenant *t, enum shrink_memcg_limit which, uint64_t bytes);
 
-/* All tenants together; NULL where there are none. */
+/* All tenants together; NULL: the process. */
 struct shrink_memcg *tenants_group(void);
-/* What items of all may take up, a little below -m, since slabs are never full; 0 =
- * no such ceiling, or the pool alone sees to it. */
+/* What all may take up together; 0 = no such ceiling, or the pool alone sees to it. */
 uint64_t tenants_ceiling(void);
-/* What they do take up. */
-uint64_t tenants_bytes(void);
 /* Of the ceiling, in equal parts for all that have anything. */
 uint64_t tenants_share(void);
 

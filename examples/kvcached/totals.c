@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "examples/kvcached/store.h"
+
 /* Adds up a tenant's shards. */
 static void add_shards(const struct tenant *t, struct items_totals *sum)
 {
@@ -30,27 +32,23 @@ void items_totals(const struct tenant *t, struct items_totals *ret_totals)
 	}
 }
 
-static uint64_t in_class(const struct tenant *t, unsigned int cls)
+bool class_totals(unsigned int index, struct shrink_pool_class_stats *ret_stats)
 {
-	uint64_t n = 0;
+	struct shrink_pool_class_stats one;
 
-	for (unsigned int i = 0; i < t->table.nr_shards; i++) {
-		struct shard *s = table_shard(&t->table, i);
+	memset(ret_stats, 0, sizeof(*ret_stats));
+	for (unsigned int i = 0; i < tenants_count(); i++) {
+		struct shrink_pool *pool = tenant_at(i)->pool;
 
-		pthread_mutex_lock(&s->lock);
-		n += s->clocks[cls].count;
-		pthread_mutex_unlock(&s->lock);
+		if (!pool || shrink_pool_class_stats(pool, index, &one, sizeof(one)) < 0)
+			return false;
+		ret_stats->object_size = one.object_size;
+		ret_stats->slabs += one.slabs;
+		ret_stats->resident_bytes += one.resident_bytes;
+		ret_stats->live_objects += one.live_objects;
+		ret_stats->live_bytes += one.live_bytes;
 	}
-	return n;
-}
-
-uint64_t items_in_class(unsigned int cls)
-{
-	uint64_t n = 0;
-
-	for (unsigned int i = 0; i < tenants_count(); i++)
-		n += in_class(tenant_at(i), cls);
-	return n;
+	return true;
 }
 
 void room_totals(struct room_totals *ret_totals)
@@ -60,6 +58,8 @@ void room_totals(struct room_totals *ret_totals)
 		struct tenant *t = tenant_at(i);
 
 		ret_totals->evicted += __atomic_load_n(&t->evicted, __ATOMIC_RELAXED);
+		ret_totals->evicted_bytes +=
+			__atomic_load_n(&t->evicted_bytes, __ATOMIC_RELAXED);
 		ret_totals->replaced += __atomic_load_n(&t->replaced, __ATOMIC_RELAXED);
 		ret_totals->refused += __atomic_load_n(&t->refused, __ATOMIC_RELAXED);
 	}
@@ -78,6 +78,8 @@ static void add_pool(struct shrink_pool_stats *sum, const struct shrink_pool_sta
 	sum->referenced += p->referenced;
 	sum->pending += p->pending;
 	sum->slabs += p->slabs;
+	sum->moved_objects += p->moved_objects;
+	sum->moved_bytes += p->moved_bytes;
 }
 
 void pool_totals(struct shrink_pool_stats *ret_stats)
@@ -86,7 +88,7 @@ void pool_totals(struct shrink_pool_stats *ret_stats)
 
 	memset(ret_stats, 0, sizeof(*ret_stats));
 	for (unsigned int i = 0; i < tenants_count(); i++) {
-		if (shrink_pool_stats(tenant_at(i)->pool, &one, sizeof(one)) == 0)
-			add_pool(ret_stats, &one);
+		store()->stats(tenant_at(i), &one);
+		add_pool(ret_stats, &one);
 	}
 }

@@ -14,15 +14,15 @@ struct items_totals {
 
 /* Of a tenant, NULL = of all. */
 void items_totals(const struct tenant *t, struct items_totals *ret_totals);
-/* Items of one size class, of all tenants. */
-uint64_t items_in_class(unsigned int cls);
+/* A size class of the pools, of all tenants; false: there are no more, or no pools. */
+bool class_totals(unsigned int index, struct shrink_pool_class_stats *ret_stats);
 
 /* What the tenants' counters say together. */
 struct room_totals {
-	uint64_t evicted, replaced, refused;
+	uint64_t evicted, evicted_bytes, replaced, refused;
 };
 void room_totals(struct room_totals *ret_totals);
-/* The pools' accounts, added up. */
+/* The stores' accounts, added up. */
 void pool_totals(struct shrink_pool_stats *ret_stats);
 
 #endif /* KVCACHED_TOTALS_H */

@@ -65,7 +65,7 @@ def test_pressure(group):
         print("# hog:", *(line for line in hog_out.splitlines() if "full" in line))
         for name, f in (("before", before), ("with the neighbour", during), ("after", after)):
             print(f"# {name}:", {k: f.get(k) for k in (
-                "curr_items", "bytes", "rounds", "freed_bytes", "returned_bytes", "pool:resident_bytes", "pool:evicted_bytes",
+                "curr_items", "bytes", "rounds", "freed_bytes", "returned_bytes", "pool:resident_bytes", "store:evicted_bytes",
                 "store:replaced", "store:refused", "cache:negative:freed_objects")})
         if not tap.ok(kills == 0 and server.alive(), "not killed: filled to four times the limit, a neighbour takes half",
                       f"{kills} OOM kills"):
@@ -77,7 +77,7 @@ def test_pressure(group):
         tap.ok(hog_status == 0 and '"full"' in hog_out, "the neighbour got its half", f"status {hog_status}", hog_out)
         given = before["pool:resident_bytes"] - during["pool:resident_bytes"]
         tap.ok(given > LIMIT // 4, "the cache gave memory back", f"{given} bytes")
-        evicted = after["pool:evicted_bytes"] - before["pool:evicted_bytes"]
+        evicted = after["store:evicted_bytes"] - before["store:evicted_bytes"]
         returned = after["returned_bytes"] - before["returned_bytes"]
         tap.ok(returned >= evicted * 8 // 10, "at least 0.8 byte is returned per byte evicted", f"{returned} of {evicted}")
         tap.ok(after["pool:resident_bytes"] > during["pool:resident_bytes"], "the cache grows again afterwards",
