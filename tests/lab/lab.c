@@ -46,7 +46,7 @@ static const struct plan plans[] = {
 	 NUMBERS(64), NUMBERS(96), NUMBERS(50), 2000, 0},
 	/* every policy where it is easiest: the map of each */
 	{"policies", ALL_POLICIES, WORDS("malloc"), WORDS("fifo"), RAMP, NUMBERS(1024),
-	 NUMBERS(8, 16, 32, 64), NUMBERS(96), NUMBERS(100, 500, 1000, 0), 10000, 0},
+	 NUMBERS(8, 16, 32, 64), NUMBERS(96), NUMBERS(25, 100, 500, 0), 10000, 0},
 	/* what turns it around: allocator, order, size */
 	{"shape", WORDS("libshrink"), WORDS("malloc", "jemalloc", "pool"), WORDS("fifo", "random"),
 	 RAMP, NUMBERS(100, 1024, 4096), NUMBERS(16, 32, 64), NUMBERS(96), NUMBERS(100, 500, 0),
@@ -169,20 +169,30 @@ static void run_patterns(const struct run_paths *paths, const struct plan *plan,
 	}
 }
 
+/* A pool chooses by itself. */
+static void run_orders(const struct run_paths *paths, const struct plan *plan, struct run_spec spec)
+{
+	if (!strcmp(spec.alloc, "pool")) {
+		spec.order = "own";
+		run_patterns(paths, plan, spec);
+		return;
+	}
+	for (const char *const *o = plan->orders; *o; o++) {
+		spec.order = *o;
+		run_patterns(paths, plan, spec);
+	}
+}
+
 static void run_plan(const struct run_paths *paths, const struct plan *plan)
 {
 	struct run_spec spec = {.limit = LIMIT_MIB, .rate = plan->rate, .seconds = plan->seconds};
 
 	for (const char *const *p = plan->policies; *p; p++)
-		for (const char *const *a = plan->allocs; *a; a++)
-			for (const char *const *o = plan->orders; *o; o++) {
-				spec.policy = *p;
-				spec.alloc = *a;
-				spec.order = *o;
-				/* a pool chooses what goes by itself */
-				if (strcmp(*a, "pool") || o == plan->orders)
-					run_patterns(paths, plan, spec);
-			}
+		for (const char *const *a = plan->allocs; *a; a++) {
+			spec.policy = *p;
+			spec.alloc = *a;
+			run_orders(paths, plan, spec);
+		}
 }
 
 static const struct plan *plan_named(const char *name)

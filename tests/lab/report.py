@@ -170,6 +170,7 @@ def survival_map(runs, title):
     ramps = sorted({r["ramp"] for r in runs}, key=lambda r: r or 10**9)
     rooms = sorted({r["headroom"] for r in runs})
     kinds = grouped(runs, lambda r: (r["policy"], r["alloc"], r["order"], r["object"], r["burst"]))
+    several = len({r["policy"] for r in runs}) > 1
     cell, left, top, wide = 26, 46, 44, 4
     panel_w, panel_h = left + cell * len(ramps) + 26, top + cell * len(rooms) + 18
     width = panel_w * min(wide, len(kinds))
@@ -181,7 +182,7 @@ def survival_map(runs, title):
     for i, (kind, group) in enumerate(kinds.items()):
         x, y = panel_w * (i % wide), 34 + panel_h * (i // wide)
         policy, alloc, order, size, burst = kind
-        name = policy if policy != "libshrink" else f"libshrink {alloc} {order}"
+        name = policy if several else f"{alloc} {order}"
         out.append(f'<text x="{x + 8}" y="{y + 12}" font-weight="bold">{name}</text>')
         out.append(f'<text x="{x + 8}" y="{y + 24}">{size} B, burst {burst} MiB</text>')
         for c, ramp in enumerate(ramps):

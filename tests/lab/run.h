@@ -9,7 +9,7 @@
 struct run_spec {
 	const char *policy;
 	const char *alloc;     /* malloc, jemalloc, pool */
-	const char *order;     /* fifo, random */
+	const char *order;     /* fifo, random; own: the pool's */
 	unsigned int object;   /* bytes */
 	unsigned int headroom; /* MiB */
 	unsigned int burst;    /* MiB the neighbour takes; 0 = none, how fast does
