@@ -124,6 +124,14 @@ broken "who gave nothing is never asked again" test-simulation idle.c \
 broken "usage is looked at every 5 seconds" test-simulation judge.c \
 	's/return shrink_clamp_u64(usec, min, shrink_max_u64(min, max));/return 5000000;/'
 unset SIM_SEEDS
+healthy test-overshoot judge.c
+broken "stall is answered beside the gauges" test-overshoot judge.c \
+	's/bool stalled = .*/bool stalled = false;/; s/!h->known && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
+	"between the marks"
+healthy test-overshoot pace.c
+broken "each step doubles" test-overshoot pace.c 's/got \/ STEP_DIVISOR/got/' "stall alone"
+broken "a step does not wait for the last to be taken" test-overshoot pace.c \
+	's/!was_taken(p, now, freed, usage)/0/' "stall alone"
 healthy test-direct direct.c
 broken "direct reclaim joins nobody" test-direct direct.c 's/if (!others_free())/if (1)/' joins
 broken "direct reclaim waits for ever" test-direct direct.c \

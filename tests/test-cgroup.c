@@ -136,6 +136,8 @@ static void test_v1(void)
 
 static void test_v2(void)
 {
+	struct shrink_cgroup_usage u;
+
 	fakeroot_begin();
 	fakeroot_file("/proc/self/cgroup", "0::/system.slice/x.service\n");
 	fakeroot_file("/proc/self/mountinfo",
@@ -148,6 +150,12 @@ static void test_v2(void)
 	ASSERT_INT(cg.nr_levels, 2);
 	CU_ASSERT_STRING_EQUAL(cg.unified, "/c/system.slice/x.service");
 	expect("/c/system.slice/x.service", 80 * MIB, SHRINK_LIMIT_CGROUP2); /* high is tighter */
+	ASSERT_INT(shrink_os_cgroup_read(&cg, 0, &u), 0);
+	CU_ASSERT_EQUAL(u.slack, 20 * MIB); /* and slows down only */
+	v2_group("/c/system.slice", "90177536", "max", 70 * MIB); /* 86 MiB: what kills first */
+	ASSERT_INT(shrink_os_cgroup_read(&cg, 0, &u), 0);
+	CU_ASSERT_EQUAL(u.slack, 0);
+	v2_group("/c/system.slice", "max", "max", 70 * MIB);
 	v2_group("/c/system.slice/x.service", "73400320", "83886080", 64 * MIB);
 	expect("/c/system.slice/x.service", 70 * MIB, SHRINK_LIMIT_CGROUP2);
 	v2_group("/c/system.slice", "max", "71303168", 67 * MIB);

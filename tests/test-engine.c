@@ -96,25 +96,29 @@ static void end(struct cache *a, struct cache *b)
 
 static void test_wmark(void)
 {
-	struct shrink_wmark w = shrink_wmark_compute(1000 * MB, 0, 2, 0, 0, 10000);
+	struct shrink_wmark w = shrink_wmark_compute(1000 * MB, 0, 2, 0, 0);
 
 	ASSERT_INT(w.low, 20 * MB);
 	ASSERT_INT(w.high, 30 * MB + 1);
-	/* 4 GB/s for 10 ms is 40 MB */
-	w = shrink_wmark_compute(1000 * MB, 4000 * MB, 2, 0, 0, 10000);
+	/* steep growth raises low */
+	w = shrink_wmark_compute(1000 * MB, 40 * MB, 2, 0, 0);
 	ASSERT_INT(w.low, 40 * MB);
 	/* however steep, never more than an eighth */
-	w = shrink_wmark_compute(1000 * MB, 1ULL << 50, 2, 0, 0, 10000);
+	w = shrink_wmark_compute(1000 * MB, 1ULL << 50, 2, 0, 0);
 	ASSERT_INT(w.low, 125 * MB);
 	/* small: 8 MiB rather than 2 percent, a twentieth at most */
-	ASSERT_INT(shrink_wmark_compute(200 * MB, 0, 2, 0, 0, 10000).low, 8 * MB);
-	ASSERT_INT(shrink_wmark_compute(MB, 0, 2, 0, 0, 10000).low, MB / 20);
+	ASSERT_INT(shrink_wmark_compute(200 * MB, 0, 2, 0, 0).low, 8 * MB);
+	ASSERT_INT(shrink_wmark_compute(MB, 0, 2, 0, 0).low, MB / 20);
 	/* given: taken, within reason */
-	w = shrink_wmark_compute(1000 * MB, 0, 2, 7 * MB, 9 * MB, 10000);
+	w = shrink_wmark_compute(1000 * MB, 0, 2, 7 * MB, 9 * MB);
 	ASSERT_INT(w.low, 7 * MB);
 	ASSERT_INT(w.high, 9 * MB);
-	w = shrink_wmark_compute(10 * MB, 0, 2, 100 * MB, 0, 10000);
+	w = shrink_wmark_compute(10 * MB, 0, 2, 100 * MB, 0);
 	CU_ASSERT(w.low <= 5 * MB && w.high <= 10 * MB && w.low < w.high);
+	/* 4 GB/s for 10 ms; of a limit that only slows down, what goes beyond the next */
+	ASSERT_INT(shrink_wmark(1000 * MB, 4000 * MB, 0, 0).low, 40 * MB);
+	ASSERT_INT(shrink_wmark(1000 * MB, 4000 * MB, 0, 15 * MB).low, 25 * MB);
+	ASSERT_INT(shrink_wmark(1000 * MB, 4000 * MB, 0, UINT64_MAX).low, 20 * MB);
 }
 
 static void test_levels(void)
@@ -314,11 +318,11 @@ static void test_stall_with_room(void)
 	end(&c, NULL);
 }
 
-/* No limit known: stall is all there is, gently first, harder as it goes on. */
+/* No limit known: stall is all there is, gently first, more as it goes on. */
 static void test_stall_alone(void)
 {
 	struct shrink_sim_state st = {.limit = UINT64_MAX, .usage = 500 * MB};
-	int first;
+	struct shrink_round first;
 	struct cache c;
 
 	add_cache(&c, "c", 1000000, 4096);
@@ -330,10 +334,11 @@ static void test_stall_alone(void)
 		shrink_sim_set(&st, sizeof(st));
 		shrink_sim_step(1000 * 1000000ULL);
 		if (!i)
-			first = last_round().priority_first;
+			first = last_round();
 	}
-	ASSERT_INT(first, 12);
-	ASSERT_INT(last_round().priority_first, 11);
+	ASSERT_INT(first.priority_first, 12);
+	ASSERT_INT(first.requested_bytes, 0);
+	ASSERT_INT(last_round().requested_bytes, first.freed_bytes / 10);
 	CU_ASSERT(c.freed > 0);
 	end(&c, NULL);
 }

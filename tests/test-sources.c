@@ -127,7 +127,7 @@ static void test_ladder(void)
 	uint64_t rungs[SHRINK_LADDER_RUNGS];
 
 	for (uint64_t limit = 4096; limit < 1ULL << 45; limit += limit / 3 + 4096) {
-		struct shrink_wmark w = shrink_wmark(limit, 0, 0);
+		struct shrink_wmark w = shrink_wmark(limit, 0, 0, 0);
 		int n = shrink_ladder(limit, w, rungs), low = 0;
 
 		CU_ASSERT(n <= SHRINK_LADDER_RUNGS);
@@ -217,9 +217,9 @@ static void test_threshold_rungs(void)
 	ASSERT_INT(open_source(&shrink_source_thresholds), 0);
 	ASSERT_INT(src.nr_fds, 2);
 	ASSERT_INT(armed("/a/own", src.fd[0], &last), SHRINK_LADDER_RUNGS);
-	CU_ASSERT_EQUAL(last, 128 * MIB - shrink_wmark(128 * MIB, 0, 0).low / 4);
+	CU_ASSERT_EQUAL(last, 128 * MIB - shrink_wmark(128 * MIB, 0, 0, 0).low / 4);
 	ASSERT_INT(armed("/a", src.fd[1], &last), SHRINK_LADDER_RUNGS);
-	CU_ASSERT_EQUAL(last, 1024 * MIB - shrink_wmark(1024 * MIB, 0, 0).low / 4);
+	CU_ASSERT_EQUAL(last, 1024 * MIB - shrink_wmark(1024 * MIB, 0, 0, 0).low / 4);
 	ASSERT_INT(armed("", src.fd[0], &last), 0); /* no limit at the top */
 	end();
 }

@@ -30,7 +30,7 @@ static void from_headroom(struct shrink_limits *l, const struct shrink_headroom 
 static void consider(struct shrink_limits *best, uint64_t limit, uint64_t usage,
 		     uint64_t reclaimable, enum shrink_limit_kind kind, const char *path)
 {
-	struct shrink_wmark w = shrink_wmark(limit, 0, 0);
+	struct shrink_wmark w = shrink_wmark(limit, 0, 0, 0);
 	uint64_t used = shrink_sub_u64(usage, reclaimable);
 
 	if (limit == UINT64_MAX || (best->kind != SHRINK_LIMIT_NONE &&

@@ -67,16 +67,21 @@ static int tighter(const struct shrink_cgroup_usage *a, const struct shrink_cgro
 					   b->usage - b->limit - b->reclaimable;
 }
 
-static int read_level(const struct shrink_cgroup *cg, int i, int exact,
+/* *@hard: headroom to the nearest limit that kills. */
+static int read_level(const struct shrink_cgroup *cg, int i, int exact, uint64_t *hard,
 		      struct shrink_cgroup_usage *ret_here)
 {
 	const struct shrink_cgroup_level *level = &cg->level[i];
 	struct shrink_cgroup_usage here = {.level = i, .kind = SHRINK_LIMIT_NONE};
+	uint64_t limit;
 	int r = shrink_os_pread_u64(level->usage_fd, &here.usage);
 
 	if (r < 0)
 		return r;
-	here.limit = shrink_os_cgroup_level_limit(level);
+	limit = shrink_os_cgroup_limit_at(level->limit_fd);
+	if (limit != UINT64_MAX)
+		*hard = shrink_min_u64(*hard, shrink_sub_u64(limit, here.usage));
+	here.limit = shrink_min_u64(limit, shrink_os_cgroup_limit_at(level->high_fd));
 	if (here.limit != UINT64_MAX) {
 		here.kind = cg->version == 2 ? SHRINK_LIMIT_CGROUP2 : SHRINK_LIMIT_CGROUP1;
 		if (exact)
@@ -91,10 +96,11 @@ int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
 			  struct shrink_cgroup_usage *ret_usage)
 {
 	struct shrink_cgroup_usage best, here;
+	uint64_t hard = UINT64_MAX;
 	int any = 0, err = -ENODEV;
 
 	for (int i = 0; i < cg->nr_levels; i++) {
-		int r = read_level(cg, i, exact, &here);
+		int r = read_level(cg, i, exact, &hard, &here);
 
 		if (r < 0)
 			err = r;
@@ -103,6 +109,8 @@ int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
 	}
 	if (!any)
 		return err;
+	best.slack = hard == UINT64_MAX ? hard
+			: shrink_sub_u64(hard, shrink_sub_u64(best.limit, best.usage));
 	*ret_usage = best;
 	return 0;
 }

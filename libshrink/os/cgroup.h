@@ -35,6 +35,8 @@ struct shrink_cgroup {
 struct shrink_cgroup_usage {
 	uint64_t limit;       /* UINT64_MAX = no level has one */
 	uint64_t usage;
+	uint64_t slack;       /* how much further it may go until the next limit that is not
+			       * memory.high is reached, of any level; UINT64_MAX = none */
 	uint64_t reclaimable; /* clean page cache and lazily freed; 0 unless @exact */
 	enum shrink_limit_kind kind;
 	int level;

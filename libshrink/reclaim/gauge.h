@@ -12,6 +12,8 @@
 struct shrink_gauge_reading {
 	uint64_t limit;       /* UINT64_MAX = none now: the gauge says nothing */
 	uint64_t usage;
+	uint64_t slack;       /* from there to a limit that kills, 0 = this one does;
+			       * UINT64_MAX = none does */
 	uint64_t reclaimable; /* of usage: what the kernel takes by itself; exact only */
 	enum shrink_limit_kind kind;
 	const char *path;     /* "" or the group; lives as long as the gauge */

@@ -141,6 +141,7 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 
 	int err;
 
+	h->usage = 0;
 	if (atomic_load_explicit(&e->dropped, memory_order_relaxed))
 		return false;
 	err = e->gauge->read(e->gauge, 0, &r);
@@ -150,14 +151,17 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 	} else if (atomic_load_explicit(&e->errors, memory_order_relaxed)) {
 		atomic_store_explicit(&e->errors, 0, memory_order_relaxed);
 	}
-	if (err < 0 || r.limit == UINT64_MAX || !r.limit)
+	if (err < 0 || r.limit == UINT64_MAX || !r.limit) {
+		h->usage = err < 0 ? 0 : r.usage;
 		return false;
+	}
 	*h = (struct shrink_headroom){
 		.known = true,
 		.limit = r.limit,
 		.usage = r.usage,
 		.wmark = shrink_wmark(r.limit, slope,
-				      atomic_load_explicit(&e->late, memory_order_relaxed)),
+				      atomic_load_explicit(&e->late, memory_order_relaxed),
+				      r.slack),
 		.kind = r.kind,
 		.path = r.path,
 		.name = e->gauge->name,
@@ -190,13 +194,22 @@ static bool tighter(const struct shrink_headroom *a, const struct shrink_headroo
 	return shrink_sub_u64(a->free, a->wmark.low) < shrink_sub_u64(b->free, b->wmark.low);
 }
 
+/* It has no limit: still, what it shows is better than nothing. */
+static void note_usage(const struct shrink_headroom *from, struct shrink_headroom *ret)
+{
+	if (!ret->known)
+		ret->usage = shrink_max_u64(ret->usage, from->usage);
+}
+
 void shrink_gauges_read(bool exact, struct shrink_headroom *ret)
 {
 	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
 	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++) {
 		struct shrink_headroom h;
 
-		if (read_one(&entries[i], exact, &h) && tighter(&h, ret))
+		if (!read_one(&entries[i], exact, &h))
+			note_usage(&h, ret);
+		else if (tighter(&h, ret))
 			*ret = h;
 	}
 	if (!ret->known)
@@ -299,8 +312,10 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 		struct entry *e = &entries[i];
 		struct shrink_headroom h;
 
-		if (!read_one(e, true, &h))
+		if (!read_one(e, true, &h)) {
+			note_usage(&h, ret);
 			continue;
+		}
 		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned)));
 		if (tighter(&h, ret))
 			*ret = h;

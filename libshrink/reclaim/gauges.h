@@ -21,7 +21,7 @@
 /* What the gauge says that is closest to its low watermark. */
 struct shrink_headroom {
 	bool known;            /* some gauge has a limit */
-	uint64_t limit, usage;
+	uint64_t limit, usage; /* without any, usage is that of a gauge that has none, or 0 */
 	uint64_t unreclaimable;
 	uint64_t reclaimable;
 	uint64_t free;         /* limit - unreclaimable */

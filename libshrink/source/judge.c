@@ -10,10 +10,11 @@
 #include <libshrink/reclaim/proactive.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/manual.h>
+#include <libshrink/source/pace.h>
 #include <libshrink/source/share.h>
 
-/* A stall that comes back within this is the same one going on. */
-#define STALL_GOES_ON_NSEC (5 * NSEC_PER_SEC)
+/* Somebody who asks within this asks once more. */
+#define ASKED_AGAIN_NSEC (5 * NSEC_PER_SEC)
 /* After a stall or a hint usage is sampled at the shortest period for so long. */
 #define ALERT_NSEC (NSEC_PER_SEC)
 /* As kswapd: after so many rounds for nothing in a row a node is parked; we then
@@ -31,8 +32,9 @@ static struct {
 	uint64_t manual_until;
 	enum shrink_level level;       /* as published */
 	enum shrink_level gauge_level; /* as the gauges alone say */
-	uint64_t stall_last;
-	int stall_priority;
+	struct shrink_pace pace;       /* where stall is all that is known */
+	uint64_t asked_last;
+	int asked_priority;
 	struct shrink_turns turns;
 } judge;
 
@@ -115,41 +117,70 @@ static bool our_turn(uint64_t now, const struct shrink_headroom *h, uint32_t *re
 				 some_number(now), ret_share);
 }
 
-/* Below the low mark: until above high. One round at a time; its end wakes us. */
-static void answer_headroom(uint64_t now, const struct shrink_headroom *h)
+/* Stall, of whom nobody says how much is missing. */
+static bool stalls(const struct shrink_signal *sig)
+{
+	return sig->stall && !sig->manual && !sig->bytes;
+}
+
+/*
+ * Below the low mark, or at once where somebody stalls below high: until above high.
+ * One round at a time; its end wakes us. Stall says nothing of how much, the gauges
+ * do, and a pass for the one beside a round for the other would free twice.
+ */
+static void answer_headroom(uint64_t now, const struct shrink_signal *sig,
+			    const struct shrink_headroom *h)
 {
 	struct shrink_goal goal = {.gauged = true, .priority = SHRINK_DEF_PRIORITY};
+	bool stalled = stalls(sig) && judge.gauge_level == SHRINK_LEVEL_NORMAL;
 
-	if (judge.gauge_level == SHRINK_LEVEL_NORMAL || !h->need) {
+	if (!h->need || (judge.gauge_level == SHRINK_LEVEL_NORMAL && !stalled)) {
 		judge.turns = (struct shrink_turns){0};
 		return;
 	}
 	if (shrink_engine_busy() || backing_off(now) || !our_turn(now, h, &goal.share))
 		return;
-	post(&goal, now, h->name);
+	post(&goal, now, stalled && sig->source ? sig->source : h->name);
 }
 
-/* Each time the stall goes on one priority harder, down to everything. */
-static int next_stall_priority(uint64_t now, int priority)
+static uint64_t freed_so_far(void)
 {
-	if (judge.stall_last && now - judge.stall_last < STALL_GOES_ON_NSEC &&
-	    judge.stall_priority <= priority)
-		priority = judge.stall_priority > 0 ? judge.stall_priority - 1 : 0;
-	judge.stall_last = now;
-	judge.stall_priority = priority;
+	return atomic_load_explicit(&shrink_core_stats.freed_bytes, memory_order_relaxed);
+}
+
+/* Asked again and again: each time one priority harder, down to everything. */
+static int next_priority(uint64_t now, int priority)
+{
+	if (judge.asked_last && now - judge.asked_last < ASKED_AGAIN_NSEC &&
+	    judge.asked_priority <= priority)
+		priority = judge.asked_priority > 0 ? judge.asked_priority - 1 : 0;
+	judge.asked_last = now;
+	judge.asked_priority = priority;
 	return priority;
 }
 
-static void answer_stall(uint64_t now, const struct shrink_signal *sig,
-			 const struct shrink_headroom *h)
+/* The application asks: its bytes, or a pass. */
+static void answer_manual(uint64_t now, const struct shrink_signal *sig)
 {
 	struct shrink_goal goal = {.bytes = sig->bytes, .priority = SHRINK_DEF_PRIORITY};
 
-	if (!sig->stall || (!sig->manual && h->known && !h->need))
-		return;
 	if (!sig->bytes)
-		goal.priority = next_stall_priority(now, sig->priority);
-	post(&goal, now, sig->source ? sig->source : "stall");
+		goal.priority = next_priority(now, sig->priority);
+	post(&goal, now, sig->source ? sig->source : "manual");
+}
+
+/* Stall, and no limit is known. */
+static void answer_stall(uint64_t now, const struct shrink_signal *sig,
+			 const struct shrink_headroom *h)
+{
+	struct shrink_goal goal = {.priority = SHRINK_DEF_PRIORITY};
+
+	if (sig->manual && sig->stall)
+		answer_manual(now, sig);
+	else if (sig->stall && !h->known && !shrink_engine_busy() &&
+		 shrink_pace_step(&judge.pace, now, sig->priority, freed_so_far(), h->usage,
+				  &goal.bytes, &goal.priority))
+		post(&goal, now, sig->source ? sig->source : "stall");
 }
 
 static enum shrink_level graver(enum shrink_level a, enum shrink_level b)
@@ -220,7 +251,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	usec = shrink_gauges_sample(now, returned - judge.returned_seen, &h);
 	judge.returned_seen = returned;
 	set_level(now, sig, &h);
-	answer_headroom(now, &h);
+	answer_headroom(now, sig, &h);
 	answer_stall(now, sig, &h);
 	probe(now, &h);
 	judge.next_look =

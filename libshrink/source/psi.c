@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,6 +35,8 @@
 #define MACHINE_FILE "/proc/pressure/memory"
 /* Where to start for a critical stall. */
 #define CRITICAL_PRIORITY 6
+/* A window in which there is stall is looked at so often. */
+#define STEPS 20
 
 /* One threshold: so much stall within a window means a level. */
 struct threshold {
@@ -49,8 +52,9 @@ static struct psi {
 	uint64_t window;       /* usec, the shortest of them */
 	uint64_t last_some;    /* at the sample before */
 	uint64_t period;       /* nsec, of sampling now */
-	uint64_t quiet_until;  /* clock: one signal for one stall, */
-	enum shrink_level quiet_level; /* but for a graver one */
+	uint64_t said;         /* clock of the last signal, 0 = none lately: one for one stall, */
+	uint64_t said_some;    /*	unless it goes on, */
+	enum shrink_level said_level; /* or is graver */
 } psi;
 
 static int read_totals(int fd, uint64_t *ret_some, uint64_t *ret_full)
@@ -186,13 +190,13 @@ static void psi_close(struct shrink_source *src)
 	psi.fd = -1;
 }
 
-/* While total= grows, a twentieth of the window; else longer and longer, up to
+/* While total= grows, a step of the window; else longer and longer, up to
  * half of it, beyond which a stall could begin and end unseen. */
 static void adapt_period(int grows)
 {
 	uint64_t window = psi.window * NSEC_PER_USEC;
 
-	psi.period = grows ? window / 20 : shrink_min_u64(psi.period * 2, window / 2);
+	psi.period = grows ? window / STEPS : shrink_min_u64(psi.period * 2, window / 2);
 }
 
 static void begin(uint64_t now_usec, uint64_t some, uint64_t full)
@@ -234,6 +238,22 @@ static void press(enum shrink_level level, struct shrink_signal *sig)
 		sig->priority = mild > 2 ? mild - 2 : 0;
 }
 
+/*
+ * What has been signalled is in the window for as long as that is, over or not. So until
+ * then it counts only from the signal on: a stall that goes on grows as steeply as
+ * the mildest threshold says.
+ */
+static bool is_news(uint64_t now, uint64_t some, enum shrink_level level)
+{
+	uint64_t elapsed = (now - psi.said) / NSEC_PER_USEC;
+	uint64_t grown = shrink_sub_u64(some, psi.said_some);
+
+	if (!psi.said || elapsed >= psi.window || level > psi.said_level)
+		return true;
+	return elapsed >= psi.window / STEPS &&
+	       grown >= shrink_mul_div(psi.at[0].is.stall, elapsed, psi.at[0].is.window);
+}
+
 static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
 	uint64_t some, full, usec = now / NSEC_PER_USEC;
@@ -253,12 +273,12 @@ static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_sig
 	level = level_now(usec, some, full);
 	adapt_period(grows);
 	src->next_sample = now + psi.period;
-	/* No new stall, no new signal; and a quarter of the window for what the
-	 * last one caused to take effect, unless it has become graver. */
-	if (!grows || !level || (now < psi.quiet_until && level <= psi.quiet_level))
+	/* No new stall, no new signal */
+	if (!grows || !level || !is_news(now, some, level))
 		return 0;
-	psi.quiet_until = now + psi.window * NSEC_PER_USEC / 4;
-	psi.quiet_level = level;
+	psi.said = now;
+	psi.said_some = some;
+	psi.said_level = level;
 	press(level, sig);
 	return 0;
 }

@@ -84,7 +84,7 @@ static int same(const struct ladder *a, const struct ladder *b)
 static int arm_rungs(const struct shrink_cgroup *cg, const struct ladder *l)
 {
 	uint64_t rungs[SHRINK_LADDER_RUNGS];
-	int n = shrink_ladder(l->limit, shrink_wmark(l->limit, 0, 0), rungs), r = 0;
+	int n = shrink_ladder(l->limit, shrink_wmark(l->limit, 0, 0, 0), rungs), r = 0;
 
 	for (int i = 0; i < n && r >= 0; i++) {
 		char text[32];

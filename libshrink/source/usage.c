@@ -47,6 +47,7 @@ static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge
 	*ret = (struct shrink_gauge_reading){
 		.limit = u.limit,
 		.usage = u.usage,
+		.slack = u.slack,
 		.reclaimable = u.reclaimable,
 		.kind = u.kind,
 		.path = cg->level[u.level].dir,

@@ -7,7 +7,7 @@
  *	conf NAME VALUE             ok | error TEXT
  *	fill MIB MIB_PER_SEC [NODE] ok: adds to the cache of that memory node
  *	stats                       cache_bytes=N freed_bytes=N ... intact=1
- *	limits                      limit=N usage=N kind=N path=DIR
+ *	limits                      limit=N usage=N high=N kind=N path=DIR
  *	source NAME                 STATE events=N REASON
  *	rounds                      for each source of rounds: NAME=HOW MANY
  *
@@ -183,8 +183,9 @@ static void say_limits(void)
 	if (r < 0)
 		say(r);
 	else
-		printf("limit=%llu usage=%llu kind=%u path=%s\n", (unsigned long long)l.limit,
-		       (unsigned long long)l.usage, l.kind, l.path);
+		printf("limit=%llu usage=%llu high=%llu kind=%u path=%s\n",
+		       (unsigned long long)l.limit, (unsigned long long)l.usage,
+		       (unsigned long long)l.high_wmark, l.kind, l.path);
 }
 
 static void say_source(const char *name)
