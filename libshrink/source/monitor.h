@@ -7,8 +7,8 @@
  * What makes it post:
  *
  *	headroom below low (unreclaimable usage)	reclaim until above high
- *	stall of our own group, headroom below high	one pass, harder if it goes on
- *	stall, and no limit is known			the same
+ *	stall of our own group, headroom below high	the same, at once
+ *	stall, and no limit is known			one pass, then small steps (pace.h)
  *	the application asks				its bytes, or one pass
  *
  * Stall alone, where a gauge says that there is room, frees nothing: then the
