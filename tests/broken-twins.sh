@@ -100,6 +100,11 @@ broken "a magazine believes its entries" test-pool-magazine ../pool/magazine.c \
 	's/if (!(old & r.bit))/if (0)/'
 broken "a scan copies a magazine's places" test-pool-magazine ../pool/magazine.c \
 	's/got = atomic_exchange_explicit(&places.cached\[w\], 0, memory_order_acquire);/;/'
+healthy test-pool-misuse ../pool/guard.c
+broken "a pattern is not looked at" test-pool-misuse ../pool/guard.c \
+	's/while (from < to && object\[from\] == expected)/while (from < to)/'
+broken "what was evicted is not told from what was freed" test-pool-misuse ../pool/guard.c \
+	's/state, STATE_LIVE + why)/state, STATE_LIVE + 1)/'
 healthy test-loop loop.c
 broken "a round does not wake the loop for what it left" test-loop loop.c \
 	's/shrink_monitor_wake(); .* what came of it.*/(void)0;/' "readable until"

@@ -61,6 +61,13 @@ enum shrink_evict {
  *  application charges nothing. Alloc fails with ENOMEM at the group's max, ESTALE
  *  where it is offline. */
 #define SHRINK_POOL_CHARGE 0x4u
+/** Objects are guarded, at 16 bytes and a look at each byte: writes beyond an object's
+ *  end, writes after free, evict or move, and frees of what was freed, evicted or moved
+ *  are found, reported with what was expected, and counted (bad_frees, damaged). The
+ *  tunable pool_debug does it for all pools. Nothing aborts. The largest object is 16
+ *  bytes below 4 MiB. AddressSanitizer, where it is in the process, finds reads too, with
+ *  or without this flag. */
+#define SHRINK_POOL_DEBUG 0x8u
 
 /** How to make a pool. Zero it, set what differs; fields are appended only. */
 struct shrink_pool_options {
@@ -147,7 +154,8 @@ int shrink_pool_make_room(struct shrink_pool *pool, size_t size);
  *  before, is reported, counted (bad_frees) and left alone. */
 void shrink_pool_free(struct shrink_pool *pool, void *object);
 
-/** Bytes usable in the object, at least what was asked; 0: no object of it. */
+/** Bytes usable in the object, at least what was asked, and no more than that in a guarded
+ *  pool (SHRINK_POOL_DEBUG); 0: no object of it. */
 size_t shrink_pool_usable(struct shrink_pool *pool, const void *object);
 
 /** Says that the object was used: at most one relaxed store, any thread, no lock.
@@ -179,6 +187,8 @@ struct shrink_pool_stats {
 	uint64_t bad_frees;      /**< of what was no object, or freed before */
 	uint64_t moved_objects;  /**< survivors moved to denser slabs */
 	uint64_t moved_bytes;
+	uint64_t damaged;        /**< guarded objects found overwritten, see
+				  *   SHRINK_POOL_DEBUG */
 };
 
 /** Return: 0; -EINVAL. */

@@ -122,6 +122,9 @@
 		    "without any pressure")                                                        \
 	SHRINK_NUM(age_period, "msec", 60000, 1, 86400000, NOW,                                    \
 		   "period of the clock that idle objects age by")                                 \
+	SHRINK_WORD(pool_debug, "off|on", 0, NOW,                                                  \
+		    "on: objects of pools made from now on are guarded, as by "                    \
+		    "SHRINK_POOL_DEBUG: misuse is found and reported")                             \
 	SHRINK_TEXT(sysroot, 256, START,                                                           \
 		    "folder that stands for / where /proc and /sys/fs/cgroup are read; for tests")
 

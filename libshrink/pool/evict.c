@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include <libshrink/pool/evict.h>
+#include <libshrink/pool/guard.h>
 
 /* Of eight objects asked, so many may answer REFERENCED, and two more at the
  * beginning, before the slab is left alone. Measured on Zipf ages with a second
@@ -76,6 +77,16 @@ static int hear(struct pool_round *r, struct pool_verdict *v, enum shrink_evict 
 	}
 }
 
+static enum shrink_evict ask_one(struct shrink_pool *pool, unsigned char *object, size_t place)
+{
+	enum shrink_evict answer =
+		pool->evict(pool->arg, object, pool_guard_size(pool, object, place));
+
+	if (answer == SHRINK_EVICTED)
+		pool_guard_end(pool, object, place, POOL_END_EVICTED);
+	return answer;
+}
+
 /* Asks for the objects in @which. Returns 0 when it gave up. */
 static int ask(struct shrink_pool *pool, struct pool_round *r, struct pool_verdict *v,
 	       const uint64_t *which)
@@ -92,7 +103,7 @@ static int ask(struct shrink_pool *pool, struct pool_round *r, struct pool_verdi
 			r->left -= r->left > 0;
 			if (!(load_relaxed(&places.alloc[w]) & bit))
 				continue; /* freed meanwhile */
-			if (!hear(r, v, pool->evict(pool->arg, start + place * size, size), w, bit))
+			if (!hear(r, v, ask_one(pool, start + place * size, size), w, bit))
 				return 0;
 		}
 	}
@@ -242,6 +253,6 @@ void shrink_pool_evict_slab(struct shrink_pool *pool, struct pool_slab *slab, un
 	dispose(pool, &r, &v, index, keep);
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	if (bad)
-		shrink_pool_misuse(pool, pool->data + pool_slab_offset(pool, slab));
+		shrink_pool_misuse_given(pool, pool->data + pool_slab_offset(pool, slab), bad);
 	*ret_verdict = v;
 }

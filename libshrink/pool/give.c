@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* Pages back to the system: neighbours go with one call. */
-#include <string.h>
-
 #include <libshrink/os/map.h>
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/guard.h>
 
 /* The system refused (locked memory, before Linux 5.18): the pages are still there, and
  * new objects begin with zeros all the same. */
@@ -12,7 +10,7 @@ static void wipe(struct shrink_pool *pool, const struct pool_run *run)
 	for (unsigned int i = 0; i < run->nr; i++) {
 		size_t at = run->start + i * run->stride;
 
-		memset(pool->data + at, 0, pool_slab_bytes(pool, pool_slab_at(pool, at)));
+		shrink_pool_guard_zero(pool, at, pool_slab_bytes(pool, pool_slab_at(pool, at)));
 	}
 }
 
@@ -50,6 +48,7 @@ void shrink_pool_run_add(struct shrink_pool *pool, struct pool_run *run, struct 
 		run->start = offset;
 		run->stride = (size_t)1 << load_relaxed(&pool_extent(pool, extent)->stride);
 	}
+	pool_guard_gone(pool, offset, pool_slab_bytes(pool, slab));
 	run->nr++;
 	run->pages += load_relaxed(&slab->pages);
 }

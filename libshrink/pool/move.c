@@ -15,6 +15,7 @@
  * yet: whoever else scans the shelter is answered BUSY.
  */
 #include <libshrink/pool/evict.h>
+#include <libshrink/pool/guard.h>
 
 /* Worth a move: used since the last look, or young enough. @offset: of its start. */
 static int is_young(const struct shrink_pool *pool, const struct shrink_class_geometry *g,
@@ -60,10 +61,19 @@ static void let_go(struct shrink_pool *pool, unsigned int index, size_t offset)
 static int move_one(struct shrink_pool *pool, const struct pool_round *r, size_t from, size_t to)
 {
 	const struct shrink_class_geometry *g = &r->class->geo;
+	unsigned char *old = pool->data + from, *new = pool->data + to;
+	size_t size = pool_guard_size(pool, old, g->size);
+	int moved;
 
 	shrink_fast_test_clear(pool_mark_at(pool, to));
 	store_relaxed(pool_age_at(pool, g, to), load_relaxed(pool_age_at(pool, g, from)));
-	return !pool->move(pool->arg, pool->data + from, pool->data + to, g->size);
+	pool_guard_born(pool, new, g->size, size);
+	moved = !pool->move(pool->arg, old, new, size);
+	/* where it refused it may have written there */
+	pool_guard_end(pool, moved ? old : new, g->size, POOL_END_MOVED);
+	if (!moved)
+		pool_zero_head(new);
+	return moved;
 }
 
 static unsigned int shelter_places(struct shrink_pool *pool, struct pool_round *r,

@@ -2,7 +2,7 @@
 /* Objects: alloc, free, mark. The magazine first, then the class's lock. */
 #include <errno.h>
 
-#include <libshrink/base/log.h>
+#include <libshrink/pool/guard.h>
 #include <libshrink/pool/magazine.h>
 
 unsigned int shrink_pool_pages_for(const struct shrink_pool *pool, unsigned int index, size_t size)
@@ -72,31 +72,45 @@ static size_t alloc_slowly(struct shrink_pool *pool, unsigned int index, size_t 
 	return offset;
 }
 
+static void begin_life(struct shrink_pool *pool, unsigned int index, size_t offset, size_t size)
+{
+	const struct shrink_class_geometry *g = &pool->classes[index].geo;
+	unsigned char *object = pool->data + offset;
+	size_t place = g->size;
+
+	/* left by who lived here before */
+	shrink_fast_test_clear(pool_mark_at(pool, offset));
+	if (pool_class_moves(pool, g))
+		store_relaxed(pool_age_at(pool, g, offset), SHRINK_AGE_BORN);
+	if (__builtin_expect(!pool->watch, 1))
+		return;
+	if (!place)
+		place = pool_slab_bytes(pool, pool_slab_at(pool, offset));
+	shrink_pool_guard_born(pool, object, place, size);
+}
+
 void *shrink_pool_alloc(struct shrink_pool *pool, size_t size)
 {
 	struct pool_magazines *set;
-	size_t offset = SIZE_MAX;
+	size_t offset = SIZE_MAX, place;
 	unsigned int index;
 
 	if (!pool || !size || size > pool->object_max) {
 		errno = EINVAL;
 		return NULL;
 	}
-	index = shrink_class_of(size, pool->page);
+	place = pool_place_bytes(pool, size);
+	index = shrink_class_of(place, pool->page);
 	if (index < MAGAZINE_CLASSES) {
 		set = shrink_pool_magazines(pool);
 		if (set)
 			offset = shrink_pool_magazine_pop(pool, set, index);
 	}
 	if (offset == SIZE_MAX)
-		offset = alloc_slowly(pool, index, size);
+		offset = alloc_slowly(pool, index, place);
 	if (offset == SIZE_MAX)
 		return NULL;
-	/* left by who lived here before */
-	shrink_fast_test_clear(pool_mark_at(pool, offset));
-	if (pool_class_moves(pool, &pool->classes[index].geo))
-		store_relaxed(pool_age_at(pool, &pool->classes[index].geo, offset),
-			      SHRINK_AGE_BORN);
+	begin_life(pool, index, offset, size);
 	return pool->data + offset;
 }
 
@@ -106,16 +120,6 @@ void shrink_pool_mark(struct shrink_pool *pool, void *object)
 
 	if (offset >> EXTENT_SHIFT < load_relaxed(&pool->nr_extents))
 		shrink_fast_mark(pool_mark_at(pool, offset));
-}
-
-void shrink_pool_misuse(struct shrink_pool *pool, const void *object)
-{
-	uint64_t n = add_relaxed(&pool->bad_frees, 1) + 1;
-
-	if (!(n & (n - 1))) /* a broken program must not drown its log */
-		shrink_err("pool %s: free of %p, which is no object of it or was freed before "
-			   "(%llu so far)",
-			   pool->name, object, (unsigned long long)n);
 }
 
 static void free_slowly(struct shrink_pool *pool, struct pool_slab *slab, uint32_t tag,
@@ -149,6 +153,8 @@ void shrink_pool_free(struct shrink_pool *pool, void *object)
 		shrink_pool_misuse(pool, object);
 		return;
 	}
+	if (!pool_guard_free(pool, slab, tag, offset, object))
+		return;
 	if ((tag & 0xff) == SLAB_ACTIVE && tag >> 8 < MAGAZINE_CLASSES) {
 		set = shrink_pool_magazines(pool);
 		if (set)
@@ -163,11 +169,13 @@ void shrink_pool_free(struct shrink_pool *pool, void *object)
 size_t shrink_pool_usable(struct shrink_pool *pool, const void *object)
 {
 	struct pool_slab *slab;
-	size_t offset;
+	size_t offset, place;
 	uint32_t tag;
 
 	slab = pool && object ? shrink_pool_find(pool, object, &offset) : NULL;
 	tag = slab ? load_relaxed(&slab->tag) : 0;
-	return (tag & 0xff) == SLAB_FREE ? 0
-					 : pool_object_size(pool, &pool->classes[tag >> 8], slab);
+	if ((tag & 0xff) == SLAB_FREE)
+		return 0;
+	place = pool_object_size(pool, &pool->classes[tag >> 8], slab);
+	return pool_guard_size(pool, object, place);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* Places in slabs, under the class lock: taken from the class's current slab, freed
  * wherever they lie. */
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/guard.h>
 
 /* Bitmaps are touched here, by the application's thread, so that no scan touches
  * them first (G6). Nothing is cached of a slab in no use. */
@@ -20,6 +20,7 @@ static void activate(struct shrink_pool *pool, unsigned int index, struct pool_s
 	store_relaxed(&slab->nr_pending, 0);
 	store_relaxed(&slab->pages, (uint16_t)pages);
 	store_relaxed(&slab->heat, pool->move ? SHRINK_AGE_BORN : 0);
+	pool_guard_slab(pool, &pool->classes[index], slab);
 	pool->classes[index].slabs++;
 	pool->classes[index].pages += pages;
 	atomic_store_explicit(&slab->tag, pool_tag(index, SLAB_ACTIVE), memory_order_release);

@@ -12,6 +12,7 @@
 #include <libshrink/os/mem.h>
 #include <libshrink/os/numa.h>
 #include <libshrink/pool/fork.h>
+#include <libshrink/pool/guard.h>
 #include <libshrink/pool/magazine.h>
 
 #define OBJECT_MAX_DEFAULT ((size_t)1 << 20)
@@ -20,7 +21,7 @@
 #define RESERVE_MAX ((uint64_t)1 << 45)
 #define RESERVE_SMALLEST ((uint64_t)64 << 20)
 #define PAGE_MAX ((size_t)16 << 10) /* a unit must be whole pages */
-#define FLAGS (SHRINK_POOL_BIND | SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE)
+#define FLAGS (SHRINK_POOL_BIND | SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE | SHRINK_POOL_DEBUG)
 
 static int check(const struct shrink_pool_options *o)
 {
@@ -147,7 +148,10 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 
 	pool->nid = o->flags & SHRINK_POOL_BIND ? o->nid : SHRINK_NUMA_NO_NODE;
 	pool->flags = o->flags;
+	pool->watch = shrink_pool_watch(o->flags);
 	pool->object_max = o->object_max ? o->object_max : OBJECT_MAX_DEFAULT;
+	if (pool_place_bytes(pool, pool->object_max) > EXTENT_SIZE)
+		pool->object_max = EXTENT_SIZE - POOL_GUARD_BYTES;
 	pool->max_bytes = o->max_bytes;
 	pool->evict = o->evict;
 	pool->move = o->evict ? o->move : NULL;
@@ -190,6 +194,7 @@ void shrink_pool_destroy(struct shrink_pool *pool)
 	shrink_pool_delist(pool);
 	shrink_pool_uncharge(pool, load_relaxed(&pool->resident_pages) * pool->page);
 	shrink_memcg_put(pool->memcg);
+	shrink_pool_guard_destroy(pool);
 	shrink_os_map_unreserve(pool->data, pool->map_size);
 	pthread_cond_destroy(&pool->hand_idle);
 	pthread_mutex_destroy(&pool->hand_lock);

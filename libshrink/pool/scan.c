@@ -6,7 +6,7 @@
 
 #include <libshrink/core/memcg.h>
 #include <libshrink/os/clock.h>
-#include <libshrink/pool/slab.h>
+#include <libshrink/pool/guard.h>
 
 /* Pages met per page asked for: the coldest quarter is taken, so four would do
  * where slabs are alike. The rest bounds a call that finds nothing. */
@@ -242,6 +242,7 @@ int shrink_pool_make_room(struct shrink_pool *pool, size_t size)
 		return -EINVAL;
 	if (!enter(pool))
 		return -ESHUTDOWN;
+	size = pool_place_bytes(pool, size);
 	index = shrink_class_of(size, pool->page);
 	pages = shrink_pool_pages_for(pool, index, size);
 	/* a large slab hardly ever fits another large object */

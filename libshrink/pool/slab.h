@@ -128,6 +128,7 @@ struct shrink_pool {
 	uint32_t max_extents;
 	int nid; /* SHRINK_NUMA_NO_NODE = not bound */
 	unsigned int flags;
+	unsigned int watch; /* guard.h */
 	struct shrink_memcg *memcg; /* referenced; NULL = the root */
 	size_t object_max;
 	uint64_t max_bytes;
@@ -167,7 +168,7 @@ struct shrink_pool {
 	_Atomic uint64_t pending_pages;               /* reported, not completed */
 	_Atomic uint64_t evicted_objects, evicted_bytes, returned_bytes;
 	_Atomic uint64_t busy, referenced, pending, bad_frees;
-	_Atomic uint64_t moved_objects, moved_bytes;
+	_Atomic uint64_t moved_objects, moved_bytes, damaged;
 };
 
 #define load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
@@ -352,9 +353,6 @@ void shrink_pool_give_slab(struct shrink_pool *pool, struct pool_slab *slab, int
 
 /* Pages of a slab for an object of @size, of class @index. */
 unsigned int shrink_pool_pages_for(const struct shrink_pool *pool, unsigned int index, size_t size);
-
-/* Counts and reports a free of what is no object. No lock held. */
-void shrink_pool_misuse(struct shrink_pool *pool, const void *object);
 
 /* give.c: pages back to the system. */
 

@@ -49,6 +49,7 @@ static void add(struct shrink_pool *pool, struct shrink_pool_stats *stats)
 	stats->referenced += load_relaxed(&pool->referenced);
 	stats->pending += load_relaxed(&pool->pending);
 	stats->bad_frees += load_relaxed(&pool->bad_frees);
+	stats->damaged += load_relaxed(&pool->damaged);
 	stats->moved_objects += load_relaxed(&pool->moved_objects);
 	stats->moved_bytes += load_relaxed(&pool->moved_bytes);
 }
