@@ -249,6 +249,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
+	cache_pool_init();
 	jemalloc = cache_jemalloc_load() == 0;
 	if (!jemalloc) /* dlopen() has no room for its thread-local data, or there is none */
 		fputs("jemalloc is left out: GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 "

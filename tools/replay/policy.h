@@ -24,6 +24,13 @@ struct policy {
 
 extern const struct policy policy_lru, policy_second_chance;
 extern const struct policy policy_lruvec, policy_lruvec_ws, policy_lruvec_age;
+/* create() fails with EFBIG where the cache would take more than a quarter of the
+ * machine's memory, which it needs. */
+extern const struct policy policy_pool, policy_pool_move;
+/* Objects are written in full, before create. */
+extern bool policy_pool_fill;
+struct shrink_pool;
+struct shrink_pool *policy_pool_of(void *cache);
 
 /* Of the ageing clock, before create. */
 extern uint64_t policy_age_period_msec;

@@ -18,6 +18,7 @@
 
 static const struct policy *const policies[] = {
 	&policy_lru, &policy_second_chance, &policy_lruvec, &policy_lruvec_ws, &policy_lruvec_age,
+	&policy_pool, &policy_pool_move,
 };
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
@@ -37,8 +38,10 @@ static int usage(FILE *to, int status)
 	fputs("usage: shrink-replay [-j] [-o POLICY[,POLICY]...] [-s SIZE[,SIZE]...] [-p SECONDS]\n"
 		    "                     FILE\n"
 		    "Runs a trace (CSV: time,key,size[,tenant]; - = standard input) through LRU,\n"
-		    "second chance, lruvec, lruvec with working set, and with ageing.\n"
-		    "  -o  only these: lru, second-chance, lruvec, lruvec+ws, lruvec+ws+age\n"
+		    "second chance, lruvec, lruvec with working set, and with ageing; and pools\n"
+		    "of that much resident memory: whole slabs, and survivors that move.\n"
+		    "  -o  only these: lru, second-chance, lruvec, lruvec+ws, lruvec+ws+age,\n"
+		    "      pool, pool+move\n"
 		    "  -s  cache sizes: bytes (K, M, G) or percent of the footprint;\n"
 		    "      default " LADDER "\n"
 		    "  -p  period of the ageing clock, seconds; default 60\n"
@@ -123,7 +126,7 @@ static int run(const struct policy *p, const struct trace *t, uint64_t capacity,
 
 	memset(ret, 0, sizeof(*ret));
 	if (!cache)
-		return -ENOMEM;
+		return errno == EFBIG ? -EFBIG : -ENOMEM;
 	for (size_t i = 0; i < t->nr; i++) {
 		const struct request *r = &t->requests[i];
 
@@ -176,29 +179,44 @@ static void print_head(const struct trace *t, int json)
 		       t->bad_lines, "size", "", "policy", "hits", "bytes", "used (mean)");
 }
 
+/* One policy at one size: 0; 1: it was left out; -ENOMEM. */
+static int one(const struct trace *t, uint64_t size, const struct policy *p,
+	       const struct options *o, int first)
+{
+	struct score s;
+	int r;
+
+	if (o->only && !listed(p->name, o->only))
+		return 1;
+	r = run(p, t, size, &s);
+	if (r == -EFBIG)
+		fprintf(stderr, "shrink-replay: %s is left out at %" PRIu64 " bytes: it would take "
+			"that much memory\n", p->name, size);
+	else if (r == 0 && o->json)
+		print_json(t, size, p, &s, first);
+	else if (r == 0)
+		print_table(t, size, p, &s);
+	return r == -EFBIG ? 1 : r;
+}
+
 static int replay(const struct trace *t, const struct options *o)
 {
 	uint64_t sizes[SIZES_MAX];
 	int first = 1;
-	struct score s;
 	size_t nr;
+	int r;
 
 	if (parse_sizes(o->sizes, t->footprint, sizes, &nr) < 0)
 		return 2;
 	print_head(t, o->json);
 	for (size_t i = 0; i < nr; i++) {
 		for (size_t p = 0; p < POLICIES; p++) {
-			if (o->only && !listed(policies[p]->name, o->only))
-				continue;
-			if (run(policies[p], t, sizes[i], &s) < 0) {
+			r = one(t, sizes[i], policies[p], o, first);
+			if (r < 0) {
 				fprintf(stderr, "shrink-replay: out of memory\n");
 				return 1;
 			}
-			if (o->json)
-				print_json(t, sizes[i], policies[p], &s, first);
-			else
-				print_table(t, sizes[i], policies[p], &s);
-			first = 0;
+			first &= r != 0;
 		}
 	}
 	if (o->json)

@@ -35,7 +35,8 @@ extern const struct cache cache_slabs;
  * most often is merged into one. */
 extern const struct cache cache_segments, cache_merged;
 /* The library's pool: whole slabs, or survivors moved. */
-extern const struct cache cache_pool, cache_pool_move;
+extern struct cache cache_pool, cache_pool_move;
+void cache_pool_init(void);
 
 /* Anonymous memory of this process, bytes. */
 uint64_t resident_now(void);
