@@ -94,6 +94,17 @@ static void test_ages(void)
 	for (unsigned int i = 0; i < 1000; i++) /* older looks fade */
 		shrink_age_enter(&map, 200, 10, 500);
 	EQ(shrink_age_percentile(&map, 60), 201);
+	/* a quarter of the size is worth twice as much per byte; within bounds */
+	EQ(shrink_heat_scale(1000, 1000), SHRINK_SCALE_ONE);
+	EQ(shrink_heat_scale(1000, 250), SHRINK_SCALE_ONE * 2);
+	EQ(shrink_heat_scale(1000, 4000), SHRINK_SCALE_ONE / 2);
+	EQ(shrink_heat_scale(1 << 22, 32), SHRINK_SCALE_ONE * 4);
+	EQ(shrink_heat_scale(32, 1 << 22), SHRINK_SCALE_ONE / 4);
+	EQ(shrink_heat_scale(0, 100), SHRINK_SCALE_ONE); /* nothing known yet */
+	EQ(shrink_heat_scaled(100, SHRINK_SCALE_ONE / 2), 50);
+	EQ(shrink_heat_scaled(1, SHRINK_SCALE_ONE / 4), 1);
+	EQ(shrink_heat_scaled(0, SHRINK_SCALE_ONE * 4), 0);
+	EQ(shrink_heat_scaled(200, SHRINK_SCALE_ONE * 4), SHRINK_HEAT_MAX);
 	EQ(shrink_heat_mean(SHRINK_AGE_BORN, 0, 16), SHRINK_AGE_BORN / 2);
 	EQ(shrink_heat_mean(0, 16, 16), SHRINK_AGE_BORN);
 }

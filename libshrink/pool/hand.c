@@ -110,6 +110,7 @@ static unsigned int look_ages(struct shrink_pool *pool, const struct shrink_clas
 	struct pool_places places = pool_places(pool, slab, g->nr);
 	uint64_t window = load_relaxed(&pool->resident_pages) * pool->page / 4;
 	unsigned int sum = 0, young = 0, keep = load_relaxed(&pool->keep_age);
+	unsigned int scale = pool_class_scale(pool, g);
 
 	for (unsigned int w = 0; w < places.words; w++) {
 		for (uint64_t bits = live_bits(&places, w); bits; bits &= bits - 1) {
@@ -122,9 +123,10 @@ static unsigned int look_ages(struct shrink_pool *pool, const struct shrink_clas
 			a = shrink_age_next(load_relaxed(age), shrink_fast_test_clear(pool_mark_at(
 								       pool, offset + at)));
 			store_relaxed(age, (unsigned char)a);
+			sum += a;
+			a = shrink_heat_scaled(a, scale);
 			shrink_age_enter(&pool->age_map, a, g->size,
 					 shrink_max_u64(window, WINDOW_MIN * pool->page));
-			sum += a;
 			young += a >= keep;
 		}
 	}
@@ -157,6 +159,20 @@ static unsigned int look(struct shrink_pool *pool, const struct shrink_class_geo
 	return heat;
 }
 
+/* The mean size of what the hand meets, for scales. Old tours fade. */
+static void note_size(struct shrink_pool *pool, uint64_t objects, uint64_t bytes, uint64_t window)
+{
+	pool->met_objects += objects;
+	pool->met_bytes += bytes;
+	if (!pool->met_objects)
+		return;
+	store_relaxed(&pool->mean_size, pool->met_bytes / pool->met_objects);
+	if (pool->met_bytes > window) {
+		pool->met_objects /= 2;
+		pool->met_bytes /= 2;
+	}
+}
+
 /* Is it one to evict? */
 static int judge(struct shrink_pool *pool, struct pool_tour *tour, struct pool_slab *slab)
 {
@@ -164,14 +180,17 @@ static int judge(struct shrink_pool *pool, struct pool_tour *tour, struct pool_s
 	uint32_t tag = load_relaxed(&slab->tag);
 	uint32_t age = load_relaxed(&pool->clock) - load_relaxed(&slab->stamp);
 	const struct shrink_class_geometry *g = &pool->classes[tag >> 8].geo;
-	unsigned int heat, score;
+	unsigned int heat, score, live;
 
 	if ((tag & 0xff) != SLAB_ACTIVE)
 		return 0;
 	if (tour->second_lap)
 		return load_relaxed(&slab->heat) <= SHRINK_HEAT_SPARED;
 	heat = look(pool, g, slab);
-	score = shrink_heat_score(heat, live_objects(pool, g, slab), g->nr,
+	live = live_objects(pool, g, slab);
+	note_size(pool, live, live * pool_object_size(pool, &pool->classes[tag >> 8], slab),
+		  resident * pool->page);
+	score = shrink_heat_score(shrink_heat_scaled(heat, pool_class_scale(pool, g)), live, g->nr,
 				  age < resident / YOUNG_PART);
 	shrink_heat_enter(&pool->heat_map, score, pages,
 			  shrink_max_u64(resident / 4, WINDOW_MIN));

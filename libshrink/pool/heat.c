@@ -6,6 +6,18 @@
 #define WEIGHT_FULL 16
 #define YOUNG 8
 
+unsigned int shrink_heat_scale(uint64_t mean, uint64_t size)
+{
+	uint64_t square, root = SHRINK_SCALE_ONE / 4;
+
+	if (!mean || !size)
+		return SHRINK_SCALE_ONE;
+	square = mean * SHRINK_SCALE_ONE * SHRINK_SCALE_ONE / size;
+	while (root < SHRINK_SCALE_ONE * 4 && (root + 1) * (root + 1) <= square)
+		root++;
+	return (unsigned int)root;
+}
+
 unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int places)
 {
 	unsigned int now = places ? hot * SHRINK_HEAT_MAX / places : 0;

@@ -7,6 +7,10 @@
  *
  *   heat   share of its places whose object was used since the last look, or half
  *          of the heat it had then, whichever is more: a tour without use halves it
+ *   scale  an object costs its seeks whatever its size, so a page of small ones is worth
+ *          more than a page of large ones as warm: the root of the mean size of all over
+ *          its own. The root, because who is asked for many bytes again pays for these
+ *          too; so hit ratio and byte hit ratio share what there is to gain
  *   score  0 .. 63: a share of heat, a share of fullness (a sparse slab costs few
  *          evictions), and a supplement for slabs still being filled
  *
@@ -58,6 +62,18 @@ void shrink_age_enter(struct shrink_age_map *map, unsigned int age, uint64_t byt
 /* The age that @percent of the bytes met are older than; 1 at least, as what was not
  * used in eight looks is not worth a move. */
 unsigned int shrink_age_percentile(const struct shrink_age_map *map, unsigned int percent);
+
+/* In 1/SHRINK_SCALE_ONE, a quarter to four times: what an object of @size is worth, per
+ * byte, where the mean of all is @mean. */
+#define SHRINK_SCALE_ONE 16u
+unsigned int shrink_heat_scale(uint64_t mean, uint64_t size);
+/* A heat or an age by that scale; 0 only if it is 0. */
+static inline unsigned int shrink_heat_scaled(unsigned int heat, unsigned int scale)
+{
+	unsigned int scaled = (heat * scale + SHRINK_SCALE_ONE - 1) / SHRINK_SCALE_ONE;
+
+	return scaled < SHRINK_HEAT_MAX ? scaled : SHRINK_HEAT_MAX;
+}
 
 /* @hot of @places were used since the last look. */
 unsigned int shrink_heat_next(unsigned int heat, unsigned int hot, unsigned int places);

@@ -19,24 +19,33 @@
 
 /* Worth a move: used since the last look, or young enough. @offset: of its start. */
 static int is_young(const struct shrink_pool *pool, const struct shrink_class_geometry *g,
-		    size_t offset)
+		    size_t offset, unsigned int scale, unsigned int keep_age)
 {
 	return load_relaxed((_Atomic unsigned char *)pool_mark_at(pool, offset)) ||
-	       load_relaxed(pool_age_at(pool, g, offset)) >= load_relaxed(&pool->keep_age);
+	       shrink_heat_scaled(load_relaxed(pool_age_at(pool, g, offset)), scale) >= keep_age;
+}
+
+/* Where half of the slab or more is holes, moving all of it gives pages back and costs no
+ * hits: only what was not used in eight looks goes. */
+static unsigned int keep_age(const struct shrink_pool *pool, const struct pool_round *r)
+{
+	return r->left * 2 <= r->class->geo.nr ? 1 : load_relaxed(&pool->keep_age);
 }
 
 /* Of the objects asked about, those worth keeping: bits in @ret; how many. */
 static unsigned int choose_young(struct shrink_pool *pool, struct pool_round *r, uint64_t *ret)
 {
 	size_t start = pool_slab_offset(pool, r->slab);
-	unsigned int n = 0;
+	unsigned int n = 0, keep = keep_age(pool, r);
+	unsigned int scale = pool_class_scale(pool, &r->class->geo);
 
 	for (unsigned int w = 0; w < BITS_WORDS; w++) {
 		ret[w] = 0;
 		for (uint64_t bits = r->asked[w]; bits; bits &= bits - 1) {
 			size_t place = w * 64 + (size_t)__builtin_ctzll(bits);
 
-			if (is_young(pool, &r->class->geo, start + place * r->class->geo.size))
+			if (is_young(pool, &r->class->geo, start + place * r->class->geo.size,
+				     scale, keep))
 				ret[w] |= bits & -bits;
 		}
 		n += (unsigned int)__builtin_popcountll(ret[w]);

@@ -161,7 +161,9 @@ struct shrink_pool {
 	uint32_t hand_extent, hand_place;
 	struct shrink_heat_map heat_map;
 	struct shrink_age_map age_map;
-	_Atomic uint32_t keep_age; /* as old or younger: worth a move */
+	_Atomic uint32_t keep_age; /* as old or younger, scaled: worth a move */
+	uint64_t met_objects, met_bytes; /* fading sums, for the mean size */
+	_Atomic uint64_t mean_size;
 
 	/* accounts, added to once per slab or misuse */
 	_Atomic uint64_t cached_pages SHRINK_ALIGNED; /* of slabs in the empty lists */
@@ -238,6 +240,14 @@ static inline int pool_class_moves(const struct shrink_pool *pool,
 				   const struct shrink_class_geometry *g)
 {
 	return pool->move && g->size >= 1u << MARK_SHIFT;
+}
+
+/* What objects of the class are worth by their size: heat.h. */
+static inline unsigned int pool_class_scale(const struct shrink_pool *pool,
+					    const struct shrink_class_geometry *g)
+{
+	return shrink_heat_scale(load_relaxed(&pool->mean_size),
+				 g->size ? g->size : (uint64_t)1 << g->stride);
 }
 
 /* A slab's taken and pending places, wherever they are kept; 64 per word. */
