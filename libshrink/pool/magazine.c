@@ -9,7 +9,7 @@ struct round {
 	unsigned int place;
 };
 
-static struct round round_at(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+static inline struct round round_at(struct shrink_pool *pool, const struct shrink_class_geometry *g,
 			     size_t offset)
 {
 	size_t within = offset & (((size_t)1 << g->stride) - 1);
@@ -128,6 +128,7 @@ int shrink_pool_magazine_push(struct shrink_pool *pool, struct pool_magazines *s
 	struct round r = round_at(pool, &class->geo, at);
 	struct pool_places places = pool_places(pool, slab, class->geo.nr);
 
+	__builtin_prefetch(r.word, 1); /* while alloc, on another line, is looked at */
 	if (r.place >= class->geo.nr || (size_t)r.place * class->geo.size != offset ||
 	    !(load_relaxed(&places.alloc[r.place / 64]) & r.bit) || load_relaxed(r.word) & r.bit)
 		return AFTER_MISUSE;

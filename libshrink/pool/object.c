@@ -146,6 +146,9 @@ void shrink_pool_free(struct shrink_pool *pool, void *object)
 
 	if (!pool || !object)
 		return;
+	/* Its head is written, and then an atomic exchange waits for that: what is missing
+	 * from the cache is fetched while the slab is found */
+	__builtin_prefetch(object, 1);
 	slab = shrink_pool_find(pool, object, &offset);
 	if (slab) /* pairs with evict.c, which counts what is pending before */
 		tag = atomic_load_explicit(&slab->tag, memory_order_acquire);
