@@ -64,6 +64,7 @@ bench_pass() {
 
 bench_pool() {
 	"$tools/bench/bench-pool"
+	"$tools/bench/bench-release"
 	# jemalloc beside the others, loaded late: it wants room for thread-local data
 	GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 \
 		"$tools/bench/bench-pool-caches" -n 1000000
