@@ -31,7 +31,7 @@ build()
 	# shellcheck disable=SC2086 # lists of words
 	$CC $twin_flags -O1 $sanitize -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 &&
 		$CC -pthread $sanitize "$(object "$1")" "$tmp/twin.o" $libs "$archive" \
-			$(make_var CUNIT_LIBS) $twin_libs -o "$tmp/twin" >>"$tmp/out" 2>&1
+			$(make_var CUNIT_LIBS) $twin_libs -lm -o "$tmp/twin" >>"$tmp/out" 2>&1
 }
 
 # run SEEDS SECONDS [TEST]: the exit status of the twin. Which thread comes first is
