@@ -20,7 +20,7 @@
 #define FUZZERS(X)                                                                                 \
 	X(base64) X(cgroup) X(cgroup_below) X(conf) X(events) X(field) X(lines) X(meminfo)         \
 	X(mountinfo) X(node_list) X(node_meminfo) X(number) X(psi) X(replay) X(stat)               \
-	X(triggers) X(tsv) X(watch) X(zoneinfo)
+	X(trace_format) X(triggers) X(tsv) X(watch) X(zoneinfo)
 
 #define INPUT_MAX 8192
 #define CORPUS_MAX 256
