@@ -5,34 +5,18 @@
 . "$(dirname "$0")/tap.sh"
 make_tmp
 
-make_var()
-{
-	sed -n "s/^$1 = //p" "$top_builddir/Makefile" | head -n 1
-}
-
-skip_all()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
-
-archive=$top_builddir/.libs/libshrink-all.a
+. "$top_srcdir/tests/twins.sh"
 fuzzers=$top_builddir/.libs/libfuzzers.a
 program=$(ls "$top_builddir"/tests/*test_fuzz-test-fuzz.o "$top_builddir"/tests/test-fuzz.o \
 	2>/dev/null | head -n 1)
-[ -f "$archive" ] || skip_all "no convenience archive"
 [ -f "$fuzzers" ] && [ -n "$program" ] || skip_all "test programs are not built"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
-flags="-std=gnu11 -O1 -D_GNU_SOURCE -I$top_srcdir/include -I$top_builddir/include"
-flags="$flags -I$top_srcdir -I$top_builddir -pthread"
-deps="$(make_var CUNIT_LIBS) $(make_var URCU_LIBS) $(make_var NUMA_LIBS) $(make_var CGROUP_LIBS)"
-
 # link OBJECT...: what the test program is linked of, with these in front of all others
 link()
 {
 	# shellcheck disable=SC2086
 	$CC -pthread "$program" "$@" "$fuzzers" "$top_builddir/.libs/libharness.a" "$archive" \
-		$deps -ldl -o "$tmp/twin" >"$tmp/out" 2>&1
+		$(make_var CUNIT_LIBS) $twin_libs -o "$tmp/twin" >"$tmp/out" 2>&1
 }
 
 tried=
@@ -40,15 +24,13 @@ tried=
 twin()
 {
 	tried="$tried $1"
-	source=$top_srcdir/$2
-	sed "$3" "$source" >"$tmp/twin.c"
-	if cmp -s "$tmp/twin.c" "$source"; then
-		fail "$1: $4" "the script changes nothing in $2"
+	if ! twin_copy "$top_srcdir/$2" "$3" "$tmp/twin.c" >"$tmp/out"; then
+		fail "$1: $4" "$(cat "$tmp/out")"
 		return
 	fi
 	# shellcheck disable=SC2086
-	if ! $CC $flags -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 || ! link "$tmp/twin.o"
-	then
+	if ! $CC $twin_flags -O1 -c "$tmp/twin.c" -o "$tmp/twin.o" >"$tmp/out" 2>&1 ||
+		! link "$tmp/twin.o"; then
 		fail "$1: $4" "$(tail -n 20 "$tmp/out")"
 	elif (cd "$tmp" && timeout 60 ./twin "corpus: $(echo "$1" | tr '-' '_')" >out 2>&1); then
 		fail "$1: $4" "the corpus does not find it"

@@ -25,8 +25,7 @@
 
 #include "tests/fakeroot.h"
 #include "tests/harness.h"
-
-#define MIB (1024ULL * 1024)
+#include "tests/machine.h"
 
 static void system_v2(void)
 {
@@ -43,53 +42,6 @@ static void system_v2(void)
 	shrink_conf_set("peers", "off");
 }
 
-static void begin_monitor(void)
-{
-	CU_ASSERT(shrink_monitor_open() > 0);
-	shrink_judge_reset();
-}
-
-static void end(void)
-{
-	shrink_monitor_close();
-	ASSERT_INT(shrink_os_fd_count(), 0);
-	fakeroot_end();
-}
-
-static struct shrink_source *source(const char *name)
-{
-	for (size_t i = 0; i < shrink_sources_nr(); i++)
-		if (!strcmp(shrink_sources_at(i)->ops->name, name))
-			return shrink_sources_at(i);
-	return NULL;
-}
-
-/* State and reason as anybody can ask for them. */
-static int says(const char *name, const char *state, const char *why)
-{
-	struct shrink_source_info infos[32];
-	int n = shrink_sources(infos, 32, sizeof(infos[0]));
-
-	for (int i = 0; i < n; i++) {
-		if (strcmp(infos[i].name, name))
-			continue;
-		if (!strcmp(infos[i].state, state) && strstr(infos[i].reason, why))
-			return 1;
-		printf("# %s is %s: %s\n", name, infos[i].state, infos[i].reason);
-		return 0;
-	}
-	return 0;
-}
-
-/* The gauge that is believed now. */
-static const char *believed(void)
-{
-	struct shrink_headroom h;
-
-	shrink_gauges_read(true, &h);
-	return h.name;
-}
-
 /* Files taken away do not fail where they are open; an error of reading is had by
  * putting a folder in a descriptor's place. */
 static void break_fd(int fd)
@@ -100,12 +52,6 @@ static void break_fd(int fd)
 	close(folder);
 }
 
-static void turn(void)
-{
-	shrink_monitor_wake(); /* look at once */
-	shrink_monitor_turn();
-}
-
 static void test_all_listed(void)
 {
 	static const char *const names[] = {
@@ -113,51 +59,51 @@ static void test_all_listed(void)
 		"oom", "memavailable", "zones", "swap", "rss", "manual", "simulated"};
 
 	system_v2();
-	begin_monitor();
+	machine_open();
 	ASSERT_INT(shrink_sources_nr(), SHRINK_ARRAY_SIZE(names));
 	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(names); i++)
 		CU_ASSERT_STRING_EQUAL(shrink_sources_at(i)->ops->name, names[i]);
-	CU_ASSERT(says("usage", "live", ""));
-	CU_ASSERT(says("thresholds", "unsupported", "v1"));
-	CU_ASSERT(says("events", "unsupported", "memory.events"));
-	CU_ASSERT(says("systemd", "unsupported", "MEMORY_PRESSURE_WATCH"));
-	CU_ASSERT(says("psi", "unsupported", "PSI"));
-	CU_ASSERT(says("vmpressure", "unsupported", "v1"));
-	CU_ASSERT(says("oom", "unsupported", "v1"));
-	CU_ASSERT(says("memavailable", "live", ""));
-	CU_ASSERT(says("zones", "live", "memavailable"));
-	CU_ASSERT(says("rss", "off", "rss_budget"));
-	CU_ASSERT(says("simulated", "off", ""));
-	end();
+	CU_ASSERT(machine_says("usage", "live", ""));
+	CU_ASSERT(machine_says("thresholds", "unsupported", "v1"));
+	CU_ASSERT(machine_says("events", "unsupported", "memory.events"));
+	CU_ASSERT(machine_says("systemd", "unsupported", "MEMORY_PRESSURE_WATCH"));
+	CU_ASSERT(machine_says("psi", "unsupported", "PSI"));
+	CU_ASSERT(machine_says("vmpressure", "unsupported", "v1"));
+	CU_ASSERT(machine_says("oom", "unsupported", "v1"));
+	CU_ASSERT(machine_says("memavailable", "live", ""));
+	CU_ASSERT(machine_says("zones", "live", "memavailable"));
+	CU_ASSERT(machine_says("rss", "off", "rss_budget"));
+	CU_ASSERT(machine_says("simulated", "off", ""));
+	machine_end();
 }
 
 /* usage -> memavailable -> zones, each at the very turn that sees the failure. */
 static void test_gauges(void)
 {
 	system_v2();
-	begin_monitor();
-	turn();
-	CU_ASSERT_STRING_EQUAL(believed(), "usage");
-	CU_ASSERT(says("usage", "live", ""));
-	break_fd(source("usage")->cgroup->level[0].usage_fd);
-	turn();
-	CU_ASSERT(says("usage", "failed", "cannot be read"));
-	CU_ASSERT_STRING_EQUAL(believed(), "memavailable");
-	CU_ASSERT(says("zones", "live", "takes precedence"));
+	machine_open();
+	machine_look();
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "usage");
+	CU_ASSERT(machine_says("usage", "live", ""));
+	break_fd(machine_source("usage")->cgroup->level[0].usage_fd);
+	machine_look();
+	CU_ASSERT(machine_says("usage", "failed", "cannot be read"));
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "memavailable");
+	CU_ASSERT(machine_says("zones", "live", "takes precedence"));
 
 	fakeroot_file("/proc/meminfo", "%s", "nothing\n");
-	turn();
-	CU_ASSERT(says("memavailable", "failed", "cannot be read"));
-	CU_ASSERT_STRING_EQUAL(believed(), "zones");
-	CU_ASSERT(says("zones", "live", "in place of memavailable"));
+	machine_look();
+	CU_ASSERT(machine_says("memavailable", "failed", "cannot be read"));
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "zones");
+	CU_ASSERT(machine_says("zones", "live", "in place of memavailable"));
 
 	fakeroot_file("/proc/zoneinfo", "%s", "nothing\n");
-	turn();
-	CU_ASSERT(says("zones", "failed", ""));
-	CU_ASSERT_STRING_EQUAL(believed(), "");
-	CU_ASSERT(says("manual", "live", "")); /* and nobody has crashed */
-	turn();
-	end();
+	machine_look();
+	CU_ASSERT(machine_says("zones", "failed", ""));
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "");
+	CU_ASSERT(machine_says("manual", "live", "")); /* and nobody has crashed */
+	machine_look();
+	machine_end();
 }
 
 static void test_systemd_to_psi(void)
@@ -169,24 +115,24 @@ static void test_systemd_to_psi(void)
 	fakeroot_file("/u/own/memory.pressure", "some avg10=0.00 total=0\n");
 	fakeroot_fifo("/run/pressure");
 	setenv("MEMORY_PRESSURE_WATCH", "/run/pressure", 1);
-	begin_monitor();
-	CU_ASSERT(says("systemd", "live", "/run/pressure"));
-	CU_ASSERT(says("psi", "live", "systemd takes precedence"));
-	ASSERT_INT(source("psi")->nr_fds, 0); /* no triggers of ours beside the manager's */
-	turn();
+	machine_open();
+	CU_ASSERT(machine_says("systemd", "live", "/run/pressure"));
+	CU_ASSERT(machine_says("psi", "live", "systemd takes precedence"));
+	ASSERT_INT(machine_source("psi")->nr_fds, 0); /* no triggers of ours beside the manager's */
+	machine_look();
 	peer = open(fakeroot_path("/run/pressure"), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_INT(write(peer, "x", 1), 1);
 	shrink_monitor_turn();
-	ASSERT_INT(source("systemd")->events, 1);
-	break_fd(source("systemd")->fd[0]);
-	ASSERT_INT(source("systemd")->ops->ready(source("systemd"), 0, 1, 1,
+	ASSERT_INT(machine_source("systemd")->events, 1);
+	break_fd(machine_source("systemd")->fd[0]);
+	ASSERT_INT(machine_source("systemd")->ops->ready(machine_source("systemd"), 0, 1, 1,
 						 &(struct shrink_signal){0}), -EISDIR);
-	CU_ASSERT(!shrink_sources_settle(source("systemd"), -EISDIR));
-	CU_ASSERT(says("systemd", "failed", ""));
-	CU_ASSERT(says("psi", "live", "in place of systemd"));
-	ASSERT_INT(source("psi")->muted, 0);
+	CU_ASSERT(!shrink_sources_settle(machine_source("systemd"), -EISDIR));
+	CU_ASSERT(machine_says("systemd", "failed", ""));
+	CU_ASSERT(machine_says("psi", "live", "in place of systemd"));
+	ASSERT_INT(machine_source("psi")->muted, 0);
 	close(peer);
-	end();
+	machine_end();
 
 	/* a bad value leaves it to psi from the beginning */
 	system_v2();
@@ -194,9 +140,9 @@ static void test_systemd_to_psi(void)
 	fakeroot_file("/u/own/memory.pressure", "some avg10=0.00 total=0\n");
 	setenv("MEMORY_PRESSURE_WATCH", "not/absolute", 1);
 	shrink_monitor_open();
-	CU_ASSERT(says("systemd", "unsupported", "not an absolute"));
-	ASSERT_INT(source("psi")->muted, 0);
-	end();
+	CU_ASSERT(machine_says("systemd", "unsupported", "not an absolute"));
+	ASSERT_INT(machine_source("psi")->muted, 0);
+	machine_end();
 
 	/* and /dev/null to nobody */
 	system_v2();
@@ -204,29 +150,29 @@ static void test_systemd_to_psi(void)
 	fakeroot_file("/u/own/memory.pressure", "some avg10=0.00 total=0\n");
 	setenv("MEMORY_PRESSURE_WATCH", "/dev/null", 1);
 	shrink_monitor_open();
-	CU_ASSERT(says("systemd", "off", "MEMORY_PRESSURE_WATCH"));
-	CU_ASSERT(says("psi", "off", "MEMORY_PRESSURE_WATCH"));
-	CU_ASSERT(says("vmpressure", "off", "MEMORY_PRESSURE_WATCH"));
-	CU_ASSERT(says("usage", "live", "")); /* a limit is a limit all the same */
+	CU_ASSERT(machine_says("systemd", "off", "MEMORY_PRESSURE_WATCH"));
+	CU_ASSERT(machine_says("psi", "off", "MEMORY_PRESSURE_WATCH"));
+	CU_ASSERT(machine_says("vmpressure", "off", "MEMORY_PRESSURE_WATCH"));
+	CU_ASSERT(machine_says("usage", "live", "")); /* a limit is a limit all the same */
 	unsetenv("MEMORY_PRESSURE_WATCH");
-	end();
+	machine_end();
 }
 
 /* A sampled one that fails while others go on; what is left is still judged. */
 static void test_sampled(void)
 {
 	system_v2();
-	begin_monitor();
-	CU_ASSERT(says("swap", "live", "no swap"));
+	machine_open();
+	CU_ASSERT(machine_says("swap", "live", "no swap"));
 	fakeroot_file("/proc/meminfo", "%s", "nothing\n");
-	source("swap")->next_sample = 0;
-	turn();
-	CU_ASSERT(says("swap", "failed", "meminfo"));
-	CU_ASSERT(says("usage", "live", ""));
-	CU_ASSERT_STRING_EQUAL(believed(), "usage");
+	machine_source("swap")->next_sample = 0;
+	machine_look();
+	CU_ASSERT(machine_says("swap", "failed", "meminfo"));
+	CU_ASSERT(machine_says("usage", "live", ""));
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "usage");
 	/* it is not asked again */
-	CU_ASSERT(source("swap")->next_sample == UINT64_MAX);
-	end();
+	CU_ASSERT(machine_source("swap")->next_sample == UINT64_MAX);
+	machine_end();
 }
 
 /* Read-only files, files that are missing: less is known, nothing breaks. */
@@ -236,27 +182,27 @@ static void test_missing_files(void)
 
 	system_v2();
 	fakeroot_remove("/u/own/memory.max");
-	begin_monitor();
-	turn();
-	CU_ASSERT(says("usage", "live", ""));
-	CU_ASSERT_STRING_EQUAL(believed(), "memavailable"); /* no limit is known here */
-	end();
+	machine_open();
+	machine_look();
+	CU_ASSERT(machine_says("usage", "live", ""));
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "memavailable"); /* no limit is known here */
+	machine_end();
 
 	/* the limit changes under way, and goes and comes */
 	system_v2();
-	begin_monitor();
-	turn();
+	machine_open();
+	machine_look();
 	shrink_gauges_read(false, &h);
 	ASSERT_INT(h.limit, 100 * MIB);
 	fakeroot_file("/u/own/memory.max", "%llu\n", 12 * MIB);
-	turn();
+	machine_look();
 	shrink_gauges_read(false, &h);
 	ASSERT_INT(h.limit, 12 * MIB);
 	fakeroot_file("/u/own/memory.max", "max\n");
-	turn();
-	CU_ASSERT_STRING_EQUAL(believed(), "memavailable");
-	CU_ASSERT(says("usage", "live", ""));
-	end();
+	machine_look();
+	CU_ASSERT_STRING_EQUAL(machine_believes(), "memavailable");
+	CU_ASSERT(machine_says("usage", "live", ""));
+	machine_end();
 }
 
 static const struct test tests[] = {
