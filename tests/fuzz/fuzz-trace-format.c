@@ -40,8 +40,9 @@ static bool declared(char *text, const char *name)
 
 static int naive_place(const char *line, struct shrink_trace_field *ret)
 {
-	static const char pattern[] = "^[ \t]*field:[^;]+;[ \t]*offset:[ \t]*([0-9]+);"
-				      "[ \t]*size:[ \t]*([0-9]+);[ \t]*signed:[ \t]*([01]|0[0-9]+);";
+	static const char pattern[] =
+		"^[ \t]*field:[^;]+;[ \t]*offset:[ \t]*([0-9]+);[ \t]*size:[ \t]*([0-9]+);"
+		"[ \t]*signed:[ \t]*([0-9]+);";
 	static regex_t re;
 	static bool compiled;
 	regmatch_t m[GROUPS];
@@ -69,6 +70,7 @@ static int naive_find(const char *text, const char *name, struct shrink_trace_fi
 {
 	char *copy = fuzz_copy(text), *rest = copy, *line, *p;
 	int r = -ENOENT;
+	bool array;
 
 	while (r == -ENOENT && (line = strsep(&rest, "\n"))) {
 		p = line + strspn(line, " \t");
@@ -77,8 +79,7 @@ static int naive_find(const char *text, const char *name, struct shrink_trace_fi
 		p = strndup(p + 6, strcspn(p + 6, ";"));
 		if (!p)
 			abort();
-		bool array = strchr(p, '[') != NULL;
-
+		array = strchr(p, '[') != NULL;
 		if (declared(p, name))
 			r = array ? -EDOM : naive_place(line, ret);
 		free(p);
