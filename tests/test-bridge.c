@@ -5,6 +5,7 @@
  * Moments do not matter here; tools/bench/bench-bridge measures them.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +181,18 @@ static int await_rounds(struct shrink_round *rounds, uint64_t since)
 	return 0;
 }
 
+/* Until a moment without another one: those are looked at that there are. */
+static void await_ended(void)
+{
+	struct shrink_round rounds[ROUNDS];
+	int n = -1;
+
+	while (n != bridge_rounds(rounds, 0) && n < ROUNDS) {
+		n = bridge_rounds(rounds, 0);
+		nanosleep(&(struct timespec){0, 20000000}, NULL);
+	}
+}
+
 static void end(void)
 {
 	shrink_stop();
@@ -219,6 +232,7 @@ static void priorities(const char *mode)
 	unsigned int seen[13];
 	const char *why = begin(mode);
 	uint64_t since = now_nsec();
+	struct shrink_bridge_stats st;
 	struct presser presser;
 	bool traced;
 	int n;
@@ -232,7 +246,7 @@ static void priorities(const char *mode)
 	press_go(&presser);
 	CU_ASSERT(await_rounds(rounds, since) > 0);
 	press_end(&presser);
-	shrink_stop(); /* the last of them has ended */
+	await_ended(); /* what was asked for */
 	n = bridge_rounds(rounds, since);
 	CU_ASSERT(__atomic_load_n(&scanned, __ATOMIC_RELAXED) > 0);
 	if (traced) {
@@ -247,6 +261,11 @@ static void priorities(const char *mode)
 		ASSERT_INT(rounds[i].priority_last, rounds[i].priority_first);
 		CU_ASSERT(rounds[i].freed_objects > 0);
 	}
+	CU_ASSERT(!shrink_bridge_stats(&st, sizeof(st)));
+	CU_ASSERT_STRING_EQUAL(st.means, mode);
+	CU_ASSERT(st.asked >= (uint64_t)n && st.reclaims >= st.asked && st.latency_max_nsec > 0);
+	CU_ASSERT(st.latency_median_nsec > 0 && st.latency_median_nsec <= st.latency_max_nsec);
+	shrink_stop(); /* the last of them has ended */
 	printf("# %s: %d passes, %s\n", mode, n,
 	       traced ? "as the kernel's trace has them" : "no tracefs to compare with");
 	end();
@@ -307,7 +326,9 @@ static void test_beside_perf(void)
 /* G9: without the privilege the others go on, and it is said why this one does not. */
 static int unprivileged(void)
 {
+	static const char *const rungs[] = {"module: ", "bpf: ", "helper: ", "perf: "};
 	struct shrink_source_info info;
+	struct shrink_bridge_stats st;
 
 	configure("auto");
 	shrink_conf_set("memavailable", "on");
@@ -316,9 +337,12 @@ static int unprivileged(void)
 	if (shrink_start(0))
 		return 1;
 	info = bridge_info();
-	if (strcmp(info.state, "unsupported") || !strstr(info.reason, "module: ") ||
-	    !strstr(info.reason, "bpf: ") || !strstr(info.reason, "perf: "))
+	if (strcmp(info.state, "unsupported") || shrink_bridge_stats(&st, sizeof(st)) ||
+	    st.means[0])
 		return 2;
+	for (int i = 0; i < 4; i++)
+		if (!strstr(st.reason, rungs[i]))
+			return 4;
 	return shrink_stop() ? 3 : 0;
 }
 
@@ -347,9 +371,14 @@ static void test_again(void)
 	ASSERT_INT(shrink_start(0), 0);
 	CU_ASSERT_STRING_EQUAL(bridge_info().state, "off");
 	ASSERT_INT(shrink_stop(), 0);
-	configure("module");
+	ASSERT_INT(shrink_bridge_select((enum shrink_bridge_mode)7), -EINVAL);
+	ASSERT_INT(shrink_bridge_select((enum shrink_bridge_mode)-1), -EINVAL);
+	ASSERT_INT(shrink_bridge_stats(NULL, 1), -EINVAL);
+	ASSERT_INT(shrink_conf_set("bridge_socket", "/nowhere/socket"), 0);
+	ASSERT_INT(shrink_bridge_select(SHRINK_BRIDGE_HELPER), 0);
 	ASSERT_INT(shrink_start(0), 0);
 	CU_ASSERT_STRING_EQUAL(bridge_info().state, "unsupported");
+	CU_ASSERT(strstr(bridge_info().reason, "helper: /nowhere/socket: ") != NULL);
 	ASSERT_INT(shrink_stop(), 0);
 	for (size_t mode = 0; mode < sizeof(modes) / sizeof(*modes); mode++) {
 		configure(modes[mode]);

@@ -19,6 +19,7 @@
 #include <shrink/memcg.h>
 #include <shrink/list_lru.h>
 #include <shrink/stats.h>
+#include <shrink/bridge.h>
 #include <shrink/sim.h>
 #include <shrink/version.h>
 

@@ -111,10 +111,12 @@
 	SHRINK_WORD(swap, "off|on", 1, START,                                                      \
 		    "source: memory of ours that goes to swap, and limits on it")                  \
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
-	SHRINK_WORD(bridge, "off|auto|trace|module|bpf|perf", 0, START,                            \
+	SHRINK_WORD(bridge, "off|auto|trace|module|bpf|perf|helper", 0, START,                     \
 		    "source: the kernel's own reclaim of us, followed through its tracepoints; "   \
 		    "needs CAP_BPF and CAP_PERFMON, or root. module: none in this version; "       \
-		    "bpf, perf: only that way of following, where trace takes the best")           \
+		    "bpf, perf, helper: only that way of following, where trace takes the best")   \
+	SHRINK_TEXT(bridge_socket, 108, START,                                                     \
+		    "where shrink-bridged(8) listens; empty: /run/libshrink/bridge.sock")          \
 	SHRINK_WORD(bridge_drop_caches, "off|on", 0, NOW,                                          \
 		    "on: drop_caches, as the bridge sees it, drops ours too")                      \
 	SHRINK_WORD(age, "off|on", 0, NOW,                                                         \

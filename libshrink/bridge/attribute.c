@@ -64,6 +64,7 @@ static bool tell(struct attribute *a, const struct attribute_record *r, bool all
 		.priority = r->priority,
 		.kind = kind,
 		.folded = folded,
+		.lost = a->lost,
 	};
 	return true;
 }
@@ -169,6 +170,7 @@ bool shrink_attribute(struct attribute *a, const struct attribute_record *r,
 		return false;
 	case ATTRIBUTE_LOST:
 		memset(a->tasks, 0, sizeof(a->tasks));
+		a->lost += r->lost;
 		a->doubt_until = r->nsec + DOUBT_NSEC;
 		return false;
 	}

@@ -40,6 +40,7 @@ struct attribute_record {
 	enum attribute_kind kind;
 	uint32_t pid, tid;
 	int nid, priority;
+	uint64_t lost; /* of ATTRIBUTE_LOST */
 };
 
 /* Tasks in reclaim at one time; a place is lost to whom comes later. */
@@ -64,6 +65,7 @@ struct attribute {
 		int priority;
 		unsigned int folded;
 	} told[2][ATTRIBUTE_NODES + 1];
+	uint64_t lost;	      /* records, in all */
 	uint64_t doubt_until; /* ends may have been lost: priority 0 is no proof */
 };
 

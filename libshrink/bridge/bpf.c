@@ -33,6 +33,8 @@ static struct {
 	int (*map_fd)(const void *map);
 	int (*map_update)(const void *map, const void *key, size_t key_size, const void *value,
 			  size_t value_size, uint64_t flags);
+	int (*map_delete)(const void *map, const void *key, size_t key_size, uint64_t flags);
+	int (*map_resize)(void *map, uint32_t entries);
 	void *(*next_map)(const void *object, const void *map);
 	void *(*ring_new)(int fd, sample_fn sample, void *arg, const void *opts);
 	int (*ring_consume)(void *ring);
@@ -59,6 +61,8 @@ static const char *const names[] = {
 	"bpf_object__find_map_by_name",
 	"bpf_map__fd",
 	"bpf_map__update_elem",
+	"bpf_map__delete_elem",
+	"bpf_map__set_max_entries",
 	"bpf_object__next_map",
 	"ring_buffer__new",
 	"ring_buffer__consume",
@@ -186,7 +190,15 @@ static void each_fd(struct shrink_bpf *bpf, void (*fn)(int fd))
 		fn(lib.ring_fd(bpf->ring));
 }
 
-static int load(struct shrink_bpf *bpf, char *reason, size_t size)
+static int resize(struct shrink_bpf *bpf, const struct shrink_bpf_source *source)
+{
+	void *map = source->map ? lib.find_map(bpf->object, source->map) : NULL;
+
+	return map ? lib.map_resize(map, source->entries) : 0;
+}
+
+static int load(struct shrink_bpf *bpf, const struct shrink_bpf_source *source, char *reason,
+		size_t size)
 {
 	int r = skip_missing(bpf);
 
@@ -194,7 +206,9 @@ static int load(struct shrink_bpf *bpf, char *reason, size_t size)
 		return fail(reason, size, -ENOTSUP, "the kernel has no type information (BTF)");
 	if (!r)
 		return fail(reason, size, -ENOTSUP, "none of the tracepoints is in this kernel");
-	r = lib.load(bpf->object);
+	r = resize(bpf, source);
+	if (!r)
+		r = lib.load(bpf->object);
 	if (r < 0)
 		return fail(reason, size, r, "the kernel refuses the programs");
 	return 0;
@@ -215,8 +229,8 @@ static int start(struct shrink_bpf *bpf, sample_fn sample, void *arg, char *reas
 	return 0;
 }
 
-int shrink_bpf_open(struct shrink_bpf *bpf, const void *object, size_t size, sample_fn sample,
-		    void *arg, char *reason, size_t reason_size)
+int shrink_bpf_open(struct shrink_bpf *bpf, const struct shrink_bpf_source *source,
+		    sample_fn sample, void *arg, char *reason, size_t reason_size)
 {
 	int r = load_library();
 	print_fn print;
@@ -225,8 +239,8 @@ int shrink_bpf_open(struct shrink_bpf *bpf, const void *object, size_t size, sam
 	if (r < 0)
 		return fail(reason, reason_size, r, "no " SONAME);
 	print = lib.set_print(silent);
-	bpf->object = lib.open_mem(object, size, NULL);
-	r = bpf->object ? load(bpf, reason, reason_size)
+	bpf->object = lib.open_mem(source->object, source->size, NULL);
+	r = bpf->object ? load(bpf, source, reason, reason_size)
 			: fail(reason, reason_size, last_error(), "not an object of programs");
 	if (!r)
 		r = start(bpf, sample, arg, reason, reason_size);
@@ -257,6 +271,15 @@ int shrink_bpf_set(struct shrink_bpf *bpf, const char *map, const void *key, siz
 	if (!found)
 		return -ENOENT;
 	return lib.map_update(found, key, key_size, value, value_size, 0) < 0 ? last_error() : 0;
+}
+
+int shrink_bpf_unset(struct shrink_bpf *bpf, const char *map, const void *key, size_t key_size)
+{
+	void *found = bpf->object ? lib.find_map(bpf->object, map) : NULL;
+
+	if (!found)
+		return -ENOENT;
+	return lib.map_delete(found, key, key_size, 0) < 0 ? last_error() : 0;
 }
 
 int shrink_bpf_fd(const struct shrink_bpf *bpf)

@@ -25,11 +25,18 @@ struct shrink_bpf {
 	char skipped[96]; /* names of those left out */
 };
 
+struct shrink_bpf_source {
+	const void *object;
+	size_t size;
+	const char *map; /* that is to have room for @entries; NULL = as they are */
+	unsigned int entries;
+};
+
 /* Loads, attaches, and watches the map "ring"; @sample is called by consume() for each
  * record. May allocate and take its time (some tens of ms). 0, or a negative errno with
  * the reason in words: -ENOENT: no libbpf; -EPERM; -ENOTSUP: no BTF, or none of the
  * tracepoints; or what the kernel said. */
-int shrink_bpf_open(struct shrink_bpf *bpf, const void *object, size_t size,
+int shrink_bpf_open(struct shrink_bpf *bpf, const struct shrink_bpf_source *source,
 		    int (*sample)(void *arg, void *record, size_t size), void *arg, char *reason,
 		    size_t reason_size);
 void shrink_bpf_close(struct shrink_bpf *bpf);
@@ -37,6 +44,8 @@ void shrink_bpf_close(struct shrink_bpf *bpf);
 /* Puts an element into a map. 0, or a negative errno. */
 int shrink_bpf_set(struct shrink_bpf *bpf, const char *map, const void *key, size_t key_size,
 		   const void *value, size_t value_size);
+/* Takes it out again. */
+int shrink_bpf_unset(struct shrink_bpf *bpf, const char *map, const void *key, size_t key_size);
 /* Readable when there are records. */
 int shrink_bpf_fd(const struct shrink_bpf *bpf);
 /* Hands all there are to @sample; neither blocks nor allocates. How many, or a negative

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-#include "config.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <libshrink/bridge/bpf.h>
 #include <libshrink/bridge/bridge.h>
+#include <libshrink/bridge/follow-load.h>
+#include <libshrink/bridge/helper.h>
 #include <libshrink/bridge/perf.h>
-
-#ifdef HAVE_BPF
-static const unsigned char object[] __attribute__((aligned(8))) = {
-#include <libshrink/bridge/follow-object.h>
-};
 
 /* One monitor, one bridge. */
 static struct {
@@ -30,31 +24,19 @@ static int sample(void *arg, void *record, size_t size)
 	return 0;
 }
 
-static int add_groups(const uint64_t *groups, int nr)
-{
-	const uint32_t one = 1;
-	int r = 0;
-
-	for (int i = 0; i < nr && !r; i++)
-		r = shrink_bpf_set(&trace.bpf, "groups", &groups[i], sizeof(groups[i]), &one,
-				   sizeof(one));
-	return r;
-}
-
 static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
 	int r;
 
 	memset(&trace, 0, sizeof(trace));
-	r = shrink_bpf_open(&trace.bpf, object, sizeof(object), sample, NULL, reason, size);
+	r = shrink_follow_load(&trace.bpf, FOLLOW_GROUPS_MAX, sample, NULL, reason, size);
 	if (r < 0)
 		return r;
-	r = add_groups(who->groups, who->nr);
+	for (int i = 0; i < who->nr && !r; i++)
+		r = shrink_follow_add(&trace.bpf, who->groups[i]);
 	if (r < 0) {
 		snprintf(reason, size, "groups: %s", strerror(-r));
 		shrink_bpf_close(&trace.bpf);
-	} else if (trace.bpf.nr_skipped) {
-		snprintf(reason, size, "this kernel lacks %s", trace.bpf.skipped);
 	}
 	return r;
 }
@@ -75,30 +57,6 @@ static int trace_take(shrink_bridge_fn fn, void *arg)
 	trace.arg = arg;
 	return shrink_bpf_consume(&trace.bpf);
 }
-#else
-static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t size)
-{
-	(void)who;
-	snprintf(reason, size, "not built in");
-	return -EOPNOTSUPP;
-}
-
-static void trace_close(void)
-{
-}
-
-static int trace_fd(void)
-{
-	return -EBADF;
-}
-
-static int trace_take(shrink_bridge_fn fn, void *arg)
-{
-	(void)fn;
-	(void)arg;
-	return 0;
-}
-#endif
 
 static int module_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
@@ -111,6 +69,8 @@ static const struct shrink_bridge_ops ladder[] = {
 	{"module", SHRINK_BRIDGE_MODULE, module_open, trace_close, trace_fd, trace_take, NULL,
 	 NULL},
 	{"bpf", SHRINK_BRIDGE_BPF, trace_open, trace_close, trace_fd, trace_take, NULL, NULL},
+	{"helper", SHRINK_BRIDGE_HELPER, shrink_helper_open, shrink_helper_close, shrink_helper_fd,
+	 shrink_helper_take, shrink_helper_due, shrink_helper_chore},
 	{"perf", SHRINK_BRIDGE_PERF, shrink_perf_open, shrink_perf_close, shrink_perf_fd,
 	 shrink_perf_take, shrink_perf_due, shrink_perf_chore},
 };

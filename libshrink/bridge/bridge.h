@@ -3,7 +3,7 @@
  * The bridge: what the kernel does to us, told by one of several back ends behind one
  * face. It tells; what follows from it is the business of source/bridge.c.
  *
- * The ladder of bridge:auto is module, then bpf, then perf; bridge:trace is without the
+ * The ladder of bridge:auto is module, bpf, helper, perf; bridge:trace is without the
  * module. Each says in words why it is not the one; another back end is a struct
  * shrink_bridge_ops and a line in bridge.c.
  */
@@ -14,21 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <shrink/bridge.h>
 #include <libshrink/bridge/follow.h>
-
-enum shrink_bridge_mode { /* as the tunable's words */
-			  SHRINK_BRIDGE_OFF,
-			  SHRINK_BRIDGE_AUTO,
-			  SHRINK_BRIDGE_TRACE, /* the best of those that follow */
-			  SHRINK_BRIDGE_MODULE,
-			  SHRINK_BRIDGE_BPF,
-			  SHRINK_BRIDGE_PERF,
-};
 
 /* Whom it is about. */
 struct shrink_bridge_who {
 	const uint64_t *groups; /* kernfs ids: the top, our own, those above it */
 	int nr;
+	const char *socket; /* of the helper */
 	const char *procs; /* folder of our own group, whose processes are ours, or NULL */
 };
 

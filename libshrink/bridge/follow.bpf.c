@@ -86,6 +86,13 @@ struct {
 	__uint(max_entries, FOLLOW_RING_BYTES);
 } ring SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} lost SEC(".maps");
+
 char LICENSE[] SEC("license") = "GPL";
 
 static __always_inline void tell(__u64 group, int nid, int priority, __u32 kind)
@@ -95,20 +102,26 @@ static __always_inline void tell(__u64 group, int nid, int priority, __u32 kind)
 	struct told fresh = {.msec = msec, .priority = priority};
 	struct told *last = bpf_map_lookup_elem(&told, &key);
 	struct follow_event *event;
+	__u32 zero = 0;
+	__u64 *nr_lost = bpf_map_lookup_elem(&lost, &zero);
 
 	if (last && last->msec == msec && priority >= last->priority) {
 		last->folded++;
 		return;
 	}
 	event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
-	if (!event)
-		return; /* a reader that does not come misses nothing but repetitions */
+	if (!event) { /* a reader that does not come misses nothing but repetitions */
+		if (nr_lost)
+			__sync_fetch_and_add(nr_lost, 1);
+		return;
+	}
 	event->nsec = now;
 	event->group = group;
 	event->nid = nid;
 	event->priority = priority;
 	event->kind = kind;
 	event->folded = last ? last->folded : 0;
+	event->lost = nr_lost ? *nr_lost : 0;
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 	bpf_map_update_elem(&told, &key, &fresh, BPF_ANY);
 }

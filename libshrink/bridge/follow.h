@@ -17,6 +17,7 @@ struct follow_event {
 	unsigned int kind;
 	unsigned int folded; /* earlier ones of this group, node and millisecond that
 			      * were not told */
+	unsigned long long lost; /* all that there was no room for until now */
 };
 
 /* Groups that concern us: our own, its ancestors, the top. */

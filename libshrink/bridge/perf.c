@@ -242,7 +242,8 @@ static int value_of(const struct shrink_trace_field *field, const struct perf_re
 static bool translate(const struct perf_record *record, struct attribute_record *out)
 {
 	*out = (struct attribute_record){.nsec = record->nsec, .pid = record->pid,
-					 .tid = record->tid, .kind = ATTRIBUTE_LOST};
+					 .tid = record->tid, .kind = ATTRIBUTE_LOST,
+					 .lost = record->lost};
 	if (!record->fields)
 		return record->lost > 0;
 	for (size_t i = 0; i < POINTS; i++) {

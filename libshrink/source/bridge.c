@@ -13,14 +13,18 @@
  * one of them is always kept there (os/bait.h).
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
 #include <libshrink/bridge/bridge.h>
+#include <libshrink/bridge/latency.h>
 #include <libshrink/os/bait.h>
+#include <libshrink/os/clock.h>
 #include <libshrink/reclaim/engine.h>
+#include <libshrink/source/bridge.h>
 #include <libshrink/source/source.h>
 
 /* How often it is seen to that there is a bait, where nothing happens. */
@@ -31,7 +35,60 @@
 static struct {
 	const struct shrink_bridge_ops *ops;
 	struct shrink_signal *sig; /* of the turn */
+	/* what is known of it, also to other threads; the first under the sources' lock */
+	char reason[sizeof(((struct shrink_bridge_stats *)NULL)->reason)];
+	char means[16];
+	_Atomic uint64_t reclaims, drops, hints, folded, lost, asked, served;
+	struct latency latency;
 } bridge;
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void shrink_bridge_gather(struct shrink_bridge_stats *ret_stats)
+{
+	*ret_stats = (struct shrink_bridge_stats){
+		.reclaims = get(&bridge.reclaims),
+		.drops = get(&bridge.drops),
+		.hints = get(&bridge.hints),
+		.folded = get(&bridge.folded),
+		.lost = get(&bridge.lost),
+		.asked = get(&bridge.asked),
+		.served = get(&bridge.served),
+		.latency_median_nsec = shrink_latency_median(&bridge.latency),
+		.latency_max_nsec = get(&bridge.latency.max_nsec),
+	};
+	shrink_source_lock();
+	memcpy(ret_stats->means, bridge.means, sizeof(ret_stats->means));
+	memcpy(ret_stats->reason, bridge.reason, sizeof(ret_stats->reason));
+	shrink_source_unlock();
+}
+
+static void set_means(const char *means, const char *reason)
+{
+	shrink_source_lock();
+	snprintf(bridge.means, sizeof(bridge.means), "%s", means);
+	snprintf(bridge.reason, sizeof(bridge.reason), "%s", reason);
+	shrink_source_unlock();
+}
+
+static void clear_counters(void)
+{
+	_Atomic uint64_t *const counters[] = {&bridge.reclaims, &bridge.drops, &bridge.hints,
+					      &bridge.folded,	&bridge.lost,  &bridge.asked,
+					      &bridge.served};
+
+	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(counters); i++)
+		atomic_store_explicit(counters[i], 0, memory_order_relaxed);
+	shrink_latency_clear(&bridge.latency);
+}
 
 /* Another round has asked all caches as hard since, and not in vain. */
 static bool served(const struct follow_event *event)
@@ -56,14 +113,31 @@ static void ask(const struct follow_event *event)
 		.source = "bridge",
 	};
 
-	if (served(event))
+	if (served(event)) {
+		add(&bridge.served, 1);
 		return;
+	}
+	add(&bridge.asked, 1);
 	shrink_engine_post(&goal);
+}
+
+static void account(const struct follow_event *event)
+{
+	uint64_t now = shrink_os_clock_real();
+
+	add(event->kind == FOLLOW_RECLAIM ? &bridge.reclaims
+	    : event->kind == FOLLOW_DROP  ? &bridge.drops
+					  : &bridge.hints,
+	    1);
+	add(&bridge.folded, event->folded);
+	atomic_store_explicit(&bridge.lost, event->lost, memory_order_relaxed);
+	shrink_latency_add(&bridge.latency, shrink_sub_u64(now, event->nsec));
 }
 
 static void on_event(void *arg, const struct follow_event *event)
 {
 	(void)arg;
+	account(event);
 	bridge.sig->hint = 1;
 	if (event->kind == FOLLOW_HINT || event->priority < 0)
 		bridge.sig->recheck = 1;
@@ -84,6 +158,18 @@ static void renew_bait(struct shrink_source *src)
 		shrink_os_bait(dir);
 }
 
+/* Another descriptor than before, or none. */
+static void watch(struct shrink_source *src)
+{
+	int fd = bridge.ops->fd();
+
+	if (src->nr_fds && src->fd[0] == fd)
+		return;
+	src->fd[0] = fd;
+	src->nr_fds = fd >= 0;
+	src->fds_changed = 1;
+}
+
 static int take(struct shrink_source *src, struct shrink_signal *sig)
 {
 	int r;
@@ -93,6 +179,7 @@ static int take(struct shrink_source *src, struct shrink_signal *sig)
 	if (r < 0)
 		return shrink_source_fail(src, r, "%s: %s", bridge.ops->name, strerror(-r));
 	renew_bait(src); /* who reclaims us may have taken it */
+	watch(src);
 	if (bridge.ops->due && bridge.ops->due())
 		__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
 	return 0;
@@ -139,22 +226,26 @@ static int bridge_open(struct shrink_source *src)
 	struct shrink_bridge_who who = {
 		.groups = groups,
 		.nr = find_groups(src, groups),
+		.socket = shrink_tunables.bridge_socket,
 		.procs = src->cgroup->unified[0] && src->cgroup->version == 2
 				 ? src->cgroup->unified : own_dir(src),
 	};
-	char reason[sizeof(src->reason)];
+	char reason[sizeof(bridge.reason)];
 	int r, mode = (int)SHRINK_TUN(bridge);
 
-	if (mode == SHRINK_BRIDGE_OFF)
+	clear_counters();
+	if (mode == SHRINK_BRIDGE_OFF) {
+		set_means("", "switched off by configuration");
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
+	}
 	bridge.ops = shrink_bridge_open((enum shrink_bridge_mode)mode, &who, reason, sizeof(reason),
 					&r);
+	set_means(bridge.ops ? bridge.ops->name : "", reason);
 	if (!bridge.ops)
 		return shrink_source_fail(src, r, "%s", reason);
 	if (*reason)
 		shrink_source_fail(src, 0, "%s", reason);
-	src->fd[0] = bridge.ops->fd();
-	src->nr_fds = 1;
+	watch(src);
 	src->next_sample = 0;
 	return 0;
 }
@@ -165,6 +256,7 @@ static void bridge_close(struct shrink_source *src)
 	if (bridge.ops)
 		bridge.ops->close();
 	bridge.ops = NULL;
+	set_means("", "not started");
 }
 
 const struct shrink_source_ops shrink_source_bridge = {
