@@ -51,6 +51,15 @@ static void high_delays(void)
 	ASSERT_INT((long)shrink_throttle(), 0); /* paid */
 	ASSERT_INT((long)group_stats(a).events_high, 20);
 	CU_ASSERT(group_stats(b).throttled_usec > 159000);
+	/* an event loop takes what is owed, and does not sleep */
+	ASSERT_INT(shrink_memcg_charge(b, 256 * KB, SHRINK_GFP_ALL), 0);
+	before = shrink_clock();
+	CU_ASSERT(shrink_throttle_owed() > 159000);
+	ASSERT_INT((long)(shrink_clock() - before), 0);
+	ASSERT_INT((long)shrink_throttle_owed(), 0);
+	ASSERT_INT((long)shrink_throttle(), 0);
+	CU_ASSERT(group_stats(b).throttled_usec > 2 * 159000);
+	shrink_memcg_uncharge(b, 256 * KB);
 	/* who owes and whose group has gone owes no more, not to another of its id */
 	ASSERT_INT(shrink_memcg_charge(b, 256 * KB, SHRINK_GFP_ALL), 0);
 	shrink_memcg_uncharge(b, 100 * MB + 21 * 256 * KB);

@@ -9,6 +9,7 @@
 #include "examples/kvcached/options.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
+#include "examples/kvcached/tenant.h"
 #include "examples/kvcached/tenant_command.h"
 
 /* Values up to this size are copied to the output, larger ones are referenced. */
@@ -118,6 +119,7 @@ static enum next begin_store(struct session *s)
 	const struct request *req = &s->req;
 	enum items_result r;
 
+	s->tenant = tenant_of(req->key);
 	r = items_new(req->key, req->flags, req->exptime, (size_t)req->nbytes + 2, &s->item);
 	return r ? refuse_value(s, r) : NEXT_VALUE;
 }
@@ -210,6 +212,7 @@ static void do_arith(struct session *s)
 	uint64_t value;
 	char text[24];
 
+	s->tenant = tenant_of(s->req.key);
 	switch (items_arith(s->req.key, incr, s->req.delta, &value)) {
 	case ITEMS_OK:
 		count_arith(s, incr, true);
@@ -293,6 +296,18 @@ enum next command_begin(struct session *s)
 	default:
 		return command_single(s);
 	}
+}
+
+/* libshrink: over high a charge succeeds, and its thread owes a delay. Other clients are
+ * on this thread, so that it is not slept here: the one who owes it waits. */
+uint64_t command_owes(struct session *s)
+{
+	uint64_t usec = s->tenant ? shrink_throttle_owed() : 0;
+
+	if (usec)
+		__atomic_fetch_add(&s->tenant->throttled, 1u, __ATOMIC_RELAXED);
+	s->tenant = NULL;
+	return usec;
 }
 
 void command_abort(struct session *s)

@@ -22,6 +22,7 @@ struct session {
 	struct request req;
 	struct item *item; /* being filled by a storage command */
 	size_t swallow;	   /* bytes of a refused value to throw away */
+	struct tenant *tenant; /* that the request may have charged */
 };
 
 /* What the session needs next. */
@@ -37,6 +38,10 @@ enum next {
 enum next command_begin(struct session *s);
 enum next command_keys(struct session *s);
 enum next command_value(struct session *s);
+
+/* Between two requests: microseconds that this client has to wait, because what it has
+ * stored brought its tenant over its high. */
+uint64_t command_owes(struct session *s);
 
 /* Releases what an interrupted command holds. */
 void command_abort(struct session *s);

@@ -20,6 +20,8 @@ struct conn {
 	struct conn *next, **link; /* in the worker's list */
 	struct event *readable;
 	struct event *writable;
+	struct event *resume; /* it has to wait so long: a timer */
+	bool waits;
 	enum next state;
 	bool eof; /* the client will send no more */
 	int fd;
@@ -29,6 +31,7 @@ struct conn {
 };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
+static void on_resume(evutil_socket_t fd, short what, void *arg);
 
 static void conn_link(struct conn *c)
 {
@@ -53,6 +56,8 @@ static void conn_release(struct conn *c)
 		event_free(c->readable);
 	if (c->writable)
 		event_free(c->writable);
+	if (c->resume)
+		event_free(c->resume);
 	if (c->session.out)
 		evbuffer_free(c->session.out);
 	free(c->in);
@@ -74,7 +79,8 @@ int conn_open(struct worker *w, int fd)
 	c->in = malloc(c->in_size);
 	c->readable = event_new(worker_base(w), fd, EV_READ | EV_PERSIST, on_event, c);
 	c->writable = event_new(worker_base(w), fd, EV_WRITE | EV_PERSIST, on_event, c);
-	if (!c->session.out || !c->in || !c->readable || !c->writable ||
+	c->resume = evtimer_new(worker_base(w), on_resume, c);
+	if (!c->session.out || !c->in || !c->readable || !c->writable || !c->resume ||
 	    event_add(c->readable, NULL) < 0) {
 		conn_release(c);
 		return -ENOMEM;
@@ -224,6 +230,16 @@ static bool step(struct conn *c)
 	}
 }
 
+/* After a request: must the next one wait? Its answer goes out meanwhile. */
+static void pause_if_owing(struct conn *c)
+{
+	uint64_t usec = c->state == NEXT_COMMAND ? command_owes(&c->session) : 0;
+	struct timeval delay = {.tv_sec = (time_t)(usec / 1000000),
+				.tv_usec = (suseconds_t)(usec % 1000000)};
+
+	c->waits = usec && event_add(c->resume, &delay) == 0;
+}
+
 static bool output_high(const struct conn *c)
 {
 	return evbuffer_get_length(c->session.out) > OUTPUT_HIGH;
@@ -248,11 +264,11 @@ static bool work(struct conn *c)
 	bool more = true;
 
 	while (more) {
-		while (!output_high(c) && (more = step(c)))
-			;
+		while (!c->waits && !output_high(c) && (more = step(c)))
+			pause_if_owing(c);
 		if (!flush(c))
 			return false;
-		more = more && !output_high(c);
+		more = more && !c->waits && !output_high(c);
 	}
 	input_trim(c);
 	return true;
@@ -274,11 +290,13 @@ static bool turn(struct conn *c, bool may_read)
 	bool alive = work(c);
 
 	for (int i = 0; alive && may_read && i < RECEIVES_A_TURN; i++) {
-		if (c->eof || c->state == NEXT_CLOSE || output_high(c) || !receive(c))
+		if (c->eof || c->waits || c->state == NEXT_CLOSE || output_high(c))
+			break;
+		if (!receive(c))
 			break;
 		alive = work(c);
 	}
-	if ((c->eof || c->state == NEXT_CLOSE) && !evbuffer_get_length(c->session.out))
+	if (((c->eof && !c->waits) || c->state == NEXT_CLOSE) && !evbuffer_get_length(c->session.out))
 		alive = false;
 	return alive;
 }
@@ -292,6 +310,17 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		conn_close(c);
 		return;
 	}
-	watch(c->readable, !c->eof && c->state != NEXT_CLOSE && !output_high(c));
+	watch(c->readable,
+	      !c->eof && !c->waits && c->state != NEXT_CLOSE && !output_high(c));
 	watch(c->writable, evbuffer_get_length(c->session.out) != 0);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->waits = false;
+	on_event(c->fd, EV_READ, c);
 }

@@ -43,6 +43,7 @@ static void event_lines(struct evbuffer *out, const char *who, struct shrink_mem
 	line(out, who, "events_max", st.events_max);
 	line(out, who, "events_oom", st.events_oom);
 	line(out, who, "reclaimed_bytes", st.freed_bytes);
+	line(out, who, "throttled_usec", st.throttled_usec);
 }
 
 static void item_lines(struct evbuffer *out, const char *who, const struct tenant *t)
@@ -76,6 +77,7 @@ static void counter_lines(struct evbuffer *out, const struct tenant *t)
 	line(out, t->name, "evicted", __atomic_load_n(&t->evicted, __ATOMIC_RELAXED));
 	line(out, t->name, "replaced", __atomic_load_n(&t->replaced, __ATOMIC_RELAXED));
 	line(out, t->name, "refused", __atomic_load_n(&t->refused, __ATOMIC_RELAXED));
+	line(out, t->name, "throttled", __atomic_load_n(&t->throttled, __ATOMIC_RELAXED));
 	store()->stats(t, &pool);
 	line(out, t->name, "resident", pool.resident_bytes);
 }

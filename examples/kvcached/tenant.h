@@ -54,6 +54,7 @@ struct tenant {
 	uint64_t evicted_bytes; /* of their places */
 	uint64_t replaced;	/* items that made room for another */
 	uint64_t refused;	/* stores refused for want of memory */
+	uint64_t throttled; /* requests after which the client had to wait */
 };
 
 /* The default tenant, and those of the options. 0 or -errno, after saying why. */

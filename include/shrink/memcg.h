@@ -127,6 +127,16 @@ void shrink_memcg_drain(void);
 uint64_t shrink_throttle(void);
 
 /**
+ * shrink_throttle_owed() - shrink_throttle() for an event loop, which must not sleep
+ *
+ * What shrink_throttle() would sleep; the thread owes nothing any more. The caller
+ * delays whom it charged for, by that, with a timer, and serves others meanwhile.
+ *
+ * Return: microseconds, at most 2 s; 0 = nothing is owed.
+ */
+uint64_t shrink_throttle_owed(void);
+
+/**
  * shrink_memcg_reclaim() - proactive reclaim of a group and those below
  *
  * In steps of a quarter of what remains, until done or 16 tries in a row freed

@@ -53,7 +53,7 @@ static uint64_t delay_of(struct shrink_memcg *memcg, uint64_t pages)
 	return worst;
 }
 
-uint64_t shrink_throttle(void)
+uint64_t shrink_throttle_owed(void)
 {
 	struct shrink_memcg *memcg;
 	uint64_t usec, pages = owed.bytes / PAGE;
@@ -65,11 +65,18 @@ uint64_t shrink_throttle(void)
 	if (!memcg)
 		return 0;
 	usec = memcg->serial == owed.serial ? delay_of(memcg, shrink_max_u64(pages, 1)) : 0;
-	if (usec) {
+	if (usec)
 		atomic_fetch_add_explicit(&memcg->account->throttled_usec, usec,
 					  memory_order_relaxed);
-		shrink_os_sleep(usec);
-	}
 	shrink_memcg_put(memcg);
+	return usec;
+}
+
+uint64_t shrink_throttle(void)
+{
+	uint64_t usec = shrink_throttle_owed();
+
+	if (usec)
+		shrink_os_sleep(usec);
 	return usec;
 }

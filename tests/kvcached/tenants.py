@@ -4,8 +4,10 @@ real pressure, sums that agree, memory that comes back, and which items go."""
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from group import Group
@@ -238,6 +240,64 @@ def test_ceiling():
     tap.ok(server.stop() == 0, "a clean end")
 
 
+def pin(port, prefix, n):
+    """Clients that ask for a MiB each and read nothing: reclaim cannot take what they were given."""
+    clients = []
+    value = b"v" * (1 << 20)
+    for i in range(n):
+        dialogue(port, b"".join(b"set %sbig%d-%d 0 0 %d noreply\r\n%s\r\n" % (prefix, i, k, len(value), value) for k in range(3)), 60)
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", port))
+        s.sendall(b"get " + b" ".join(b"%sbig%d-%d" % (prefix, i, k) for k in range(3)) + b"\r\n")
+        clients.append(s)
+    return clients
+
+
+def test_high():
+    """A tenant over its high that reclaim cannot help: its clients wait, and nobody else."""
+    server = Kvcached("-t", "1", "--tenant=slow", "--tenant=other")
+    port = server.port
+    clients = pin(port, b"slow:", 12)
+    until = time.monotonic() + 60
+    while int(tenants(port)["slow"]["hits"]) < 24 and time.monotonic() < until:
+        time.sleep(0.05)
+    ask(port, b"tenant slow high 1m")
+    usage = tenants(port)["slow"]["usage"]
+    ask(port, b"tenant slow high %d" % (usage * 32 // 33))
+    line = b"".join(b"set slow:k%d 0 0 200000\r\n%s\r\n" % (i, b"x" * 200000) for i in range(8))
+    stored = dialogue(port, line, 120)
+    t = tenants(port)
+    tap.ok(usage > 6 * MIB and t["slow"]["events_high"] > 0 and t["slow"]["throttled"] > 2 and t["slow"]["throttled_usec"] > 2 * 10000,
+           "over high: its client waits between its requests", str(t["slow"]))
+    tap.ok(stored == b"STORED\r\n" * 8, "and is answered all the same, also after it has said all", repr(stored[-200:]))
+    # One thread serves both: a client of another tenant's gets through while this one waits
+    ask(port, b"tenant slow high %d" % (usage // 3))
+    waiting = socket.create_connection(("127.0.0.1", port))
+    waiting.sendall(line)
+    until = time.monotonic() + 60
+    while tenants(port)["slow"]["throttled"] == t["slow"]["throttled"] and time.monotonic() < until:
+        time.sleep(0.01)
+    answers = dialogue(port, b"".join(b"set other:k%d 0 0 1\r\nx\r\nget other:k%d\r\n" % (i, i) for i in range(1000)), 60)
+    still = tenants(port)
+    waiting.settimeout(0)
+    try:
+        done = waiting.recv(1 << 20).count(b"STORED")
+    except BlockingIOError:
+        done = 0
+    tap.ok(answers.count(b"STORED") == answers.count(b"END") == 1000 and done < 8 and still["other"]["throttled"] == 0,
+           "over high: other tenants' clients on the same thread do not wait", f"{done} of 8 done", str(still["other"]))
+    waiting.close()
+    # the twin: it was the limit
+    ask(port, b"tenant slow high none")
+    before = tenants(port)["slow"]["throttled"]
+    dialogue(port, line, 60)
+    tap.ok(tenants(port)["slow"]["throttled"] == before, "without high nobody waits", str(tenants(port)["slow"]))
+    for s in clients:
+        s.close()
+    tap.ok(server.stop() == 0, "a clean end")
+
+
 def policy_hits(policy, *args):
     server = Kvcached("-t", "1", f"--policy={policy}", "--tenant=t,max=8m")
     total = load(server.port, "-a", "t:", "-t", "1", "-c", "1", "-f", "0", "-n", "60000", "-S", "120", "-m", "500", "-M", "1500", *args)
@@ -265,6 +325,7 @@ def main():
         test_noisy(policy)
     test_protected()
     test_ceiling()
+    test_high()
     test_policy()
     tap.done()
 
