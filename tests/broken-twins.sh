@@ -112,6 +112,12 @@ broken "pages stay" test-pool-sim ../pool/give.c \
 	's/if (!shrink_os_map_return(/if (shrink_os_map_return(/'
 broken "survivors are evicted" test-pool-sim ../pool/move.c 's/if (is_young(/if (0 \&\& is_young(/'
 broken "sparse slabs are judged as full ones" test-pool-sim ../pool/move.c 's/ ? 1 : load/ ? 256 : load/'
+healthy test-pool-huge ../pool/class.c
+broken "two slabs share a huge page" test-pool-huge ../pool/class.c \
+	's/g.length = SHRINK_CLASS_HUGE;/g.length = SHRINK_CLASS_HUGE \/ 2;/'
+broken "large objects have huge pages too" test-pool-huge ../pool/extent.c \
+	's/return shrink_class_is_huge(g) ? STRIDES :/return/; s/(uint32_t)shrink_class_is_huge(g)/g->stride == 21/' \
+	"never has huge"
 healthy test-loop loop.c
 broken "a round does not wake the loop for what it left" test-loop loop.c \
 	's/shrink_monitor_wake(); .* what came of it.*/(void)0;/' "readable until"

@@ -69,6 +69,14 @@ enum shrink_evict {
  *  or without this flag. */
 #define SHRINK_POOL_DEBUG 0x8u
 
+/** Objects of more than 3.5 KiB, up to 32 KiB, lie in slabs of 2 MiB, one huge page each
+ *  where the system has them: fewer misses of address translation, and as a slab goes
+ *  back whole, no huge page is ever split, which would return nothing until the kernel
+ *  gets round to it. The price: 64 to 512 objects go together, so cold ones are told from
+ *  hot ones less well (give a move callback), and a new slab is zeroed as a whole.
+ *  Everything else, and pools without the flag, never have huge pages. */
+#define SHRINK_POOL_HUGE 0x10u
+
 /** How to make a pool. Zero it, set what differs; fields are appended only. */
 struct shrink_pool_options {
 	/** Asked for each live object of a slab that is to go; must not block

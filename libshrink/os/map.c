@@ -17,15 +17,23 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
+void shrink_os_map_pages(void *addr, size_t size, enum shrink_os_pages pages)
+{
+	int saved_errno = errno;
+
+	/* A kernel without huge pages refuses both, and needs neither */
+	(void)madvise(addr, size,
+		      pages == SHRINK_OS_PAGES_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	errno = saved_errno;
+}
+
 void *shrink_os_map_reserve(size_t size, enum shrink_os_pages pages)
 {
 	void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	/* A kernel without huge pages refuses both, and needs neither */
-	(void)madvise(p, size,
-		      pages == SHRINK_OS_PAGES_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	shrink_os_map_pages(p, size, pages);
 	return p;
 }
 

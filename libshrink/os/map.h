@@ -18,6 +18,8 @@ enum shrink_os_pages {
 /* @size bytes of addresses, page-aligned, without access, memory or commit
  * charge, also where overcommit is strict. NULL with errno = ENOMEM. */
 void *shrink_os_map_reserve(size_t size, enum shrink_os_pages pages);
+/* Another choice for a part; only a wish. */
+void shrink_os_map_pages(void *addr, size_t size, enum shrink_os_pages pages);
 /* Gives addresses and pages up. NULL is fine. */
 void shrink_os_map_unreserve(void *addr, size_t size);
 

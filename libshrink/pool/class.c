@@ -93,3 +93,17 @@ void shrink_class_geometry(unsigned int class, size_t page,
 	}
 	*ret_geometry = g;
 }
+
+void shrink_class_geometry_huge(unsigned int class, size_t page,
+				struct shrink_class_geometry *ret_geometry)
+{
+	struct shrink_class_geometry g;
+
+	shrink_class_geometry(class, page, &g);
+	if (g.size && SHRINK_CLASS_HUGE / g.size <= SHRINK_CLASS_OBJECTS_MAX) {
+		g.length = SHRINK_CLASS_HUGE;
+		g.nr = (uint16_t)(g.length / g.size);
+		g.stride = (uint8_t)stride_of(g.length);
+	}
+	*ret_geometry = g;
+}

@@ -12,7 +12,9 @@
  *
  * A slab is as small as a tail waste below 1/32 permits, 16 KiB at least: slabs
  * are given back whole, so the fewer objects share one, the better cold ones are
- * told from hot ones. Its length is any number of pages; the addresses it takes
+ * told from hot ones. Where a pool is to use huge pages, what shares a slab of at most
+ * 512 places with that shares one of 2 MiB, a huge page: it goes back whole, so none is
+ * ever split. Else a slab's length is any number of pages; the addresses it takes
  * are a power of two, which costs address space only.
  */
 #ifndef SHRINK_POOL_CLASS_H
@@ -28,6 +30,7 @@
 #define SHRINK_CLASS_STRIDE_MIN 14 /* log2 */
 #define SHRINK_CLASS_STRIDE_MAX 22
 #define SHRINK_CLASS_OBJECTS_MAX 512 /* per slab */
+#define SHRINK_CLASS_HUGE ((size_t)2 << 20)
 
 struct shrink_class_geometry {
 	uint32_t size;   /* bytes of an object; 0 = the slab is the object */
@@ -43,6 +46,15 @@ unsigned int shrink_class_of(size_t size, size_t page);
 /* @page: bytes of a page, a power of two up to 16 KiB. */
 void shrink_class_geometry(unsigned int class, size_t page,
 			   struct shrink_class_geometry *ret_geometry);
+/* The same for a pool of huge pages: objects of 4 KiB to 32 KiB have slabs of 2 MiB. */
+void shrink_class_geometry_huge(unsigned int class, size_t page,
+				struct shrink_class_geometry *ret_geometry);
+
+/* Is a slab of the class one huge page? */
+static inline int shrink_class_is_huge(const struct shrink_class_geometry *g)
+{
+	return g->size && g->length == SHRINK_CLASS_HUGE;
+}
 
 /* Which object of the slab the byte at @offset belongs to. Exact while offset *
  * size is below 2^40, and slabs end far below that. */

@@ -16,6 +16,13 @@ static uint32_t places_of(unsigned int stride)
 	return 1u << (EXTENT_SHIFT - stride);
 }
 
+/* Where extents for slabs of this class are listed. Huge slabs keep to themselves: what
+ * else has 2 MiB of addresses need not be as long, and a huge page would be. */
+static unsigned int list_for(const struct shrink_class_geometry *g)
+{
+	return shrink_class_is_huge(g) ? STRIDES : g->stride - UNIT_SHIFT;
+}
+
 static uint32_t extent_of(const struct shrink_pool *pool, const void *in_tables)
 {
 	return (uint32_t)((size_t)((const unsigned char *)in_tables - pool->tables) >> TABLE_SHIFT);
@@ -48,10 +55,23 @@ static struct pool_extent *carve(struct shrink_pool *pool)
 	return extent;
 }
 
-/* An extent for slabs of @stride that has a free place. */
-static struct pool_extent *extent_for(struct shrink_pool *pool, unsigned int stride, uint64_t bytes)
+/* Which pages the kernel may put behind an extent, before the first is touched. Where it
+ * has no huge ones, or nobody asks for them, this changes nothing. */
+static void choose_pages(struct shrink_pool *pool, struct pool_extent *extent, uint32_t huge)
 {
-	struct shrink_list *list = &pool->extents_partial[stride - UNIT_SHIFT];
+	if (extent->huge != huge)
+		shrink_os_map_pages(pool->data +
+					    ((size_t)extent_of(pool, extent) << EXTENT_SHIFT),
+				    EXTENT_SIZE,
+				    huge ? SHRINK_OS_PAGES_HUGE : SHRINK_OS_PAGES_SMALL);
+	extent->huge = huge;
+}
+
+/* An extent for slabs of the class that has a free place. */
+static struct pool_extent *extent_for(struct shrink_pool *pool,
+				      const struct shrink_class_geometry *g, uint64_t bytes)
+{
+	struct shrink_list *list = &pool->extents_partial[list_for(g)];
 	struct pool_extent *extent;
 
 	if (!shrink_list_empty(list))
@@ -67,7 +87,8 @@ static struct pool_extent *extent_for(struct shrink_pool *pool, unsigned int str
 	if (!extent)
 		return NULL;
 	pool->table_bytes += TABLES_USED;
-	store_relaxed(&extent->stride, stride);
+	choose_pages(pool, extent, (uint32_t)shrink_class_is_huge(g));
+	store_relaxed(&extent->stride, g->stride);
 	shrink_list_add_tail(&extent->link, list);
 	return extent;
 }
@@ -123,7 +144,7 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool,
 	shrink_growth(bytes);
 	pthread_mutex_lock(&pool->extent_lock);
 	if (within_max(pool, bytes))
-		extent = extent_for(pool, stride, bytes);
+		extent = extent_for(pool, g, bytes);
 	if (extent) {
 		offset = (size_t)extent_of(pool, extent) << EXTENT_SHIFT;
 		offset += (size_t)take_place(extent) << stride;
@@ -169,7 +190,9 @@ void shrink_pool_place_give(struct shrink_pool *pool, struct pool_slab *first, u
 		store_relaxed(word, load_relaxed(word) & ~(UINT64_C(1) << place % 64));
 	}
 	if (extent->nr_used == places_of(stride))
-		shrink_list_add_tail(&extent->link, &pool->extents_partial[stride - UNIT_SHIFT]);
+		shrink_list_add_tail(&extent->link,
+				     &pool->extents_partial[extent->huge ? STRIDES
+									 : stride - UNIT_SHIFT]);
 	extent->nr_used -= nr;
 	sub_relaxed(&pool->resident_pages, pages);
 	pool->nr_slabs -= nr;
@@ -195,13 +218,14 @@ struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *o
 	return pool_slab_at(pool, offset - *ret_offset);
 }
 
-int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages)
+int shrink_pool_place_fits(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+			   unsigned int pages)
 {
 	uint64_t bytes = (uint64_t)pages * pool->page;
 	int fits, partial;
 
 	pthread_mutex_lock(&pool->extent_lock);
-	partial = !shrink_list_empty(&pool->extents_partial[stride - UNIT_SHIFT]);
+	partial = !shrink_list_empty(&pool->extents_partial[list_for(g)]);
 	fits = within_max(pool, bytes + (partial ? 0 : TABLES_USED)) &&
 	       (partial || !shrink_list_empty(&pool->extents_free) ||
 		load_relaxed(&pool->nr_extents) < pool->max_extents);

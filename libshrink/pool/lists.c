@@ -10,9 +10,14 @@
 #define CACHE_PAGES_MIN 64
 #define CACHE_PAGES_MAX 4096
 
-void shrink_pool_class_init(struct pool_class *class, unsigned int index, size_t page)
+void shrink_pool_class_init(struct shrink_pool *pool, unsigned int index)
 {
-	shrink_class_geometry(index, page, &class->geo);
+	struct pool_class *class = &pool->classes[index];
+
+	if (pool->flags & SHRINK_POOL_HUGE)
+		shrink_class_geometry_huge(index, pool->page, &class->geo);
+	else
+		shrink_class_geometry(index, pool->page, &class->geo);
 	for (unsigned int q = 0; q < QUARTERS; q++)
 		shrink_list_init(&class->partial[q]);
 	shrink_list_init(&class->empty);

@@ -21,7 +21,8 @@
 #define RESERVE_MAX ((uint64_t)1 << 45)
 #define RESERVE_SMALLEST ((uint64_t)64 << 20)
 #define PAGE_MAX ((size_t)16 << 10) /* a unit must be whole pages */
-#define FLAGS (SHRINK_POOL_BIND | SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE | SHRINK_POOL_DEBUG)
+#define FLAGS (SHRINK_POOL_BIND | SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE | SHRINK_POOL_DEBUG | \
+	       SHRINK_POOL_HUGE)
 
 static int check(const struct shrink_pool_options *o)
 {
@@ -58,9 +59,15 @@ static int reserve_exactly(struct shrink_pool *pool, uint64_t bytes)
 	if (extents > UINT32_MAX >> 8)
 		return -ENOMEM;
 	pool->map_size = extents * (EXTENT_SIZE + TABLE_SIZE + 2 * MARKS_SIZE);
-	pool->data = shrink_os_map_reserve(pool->map_size, SHRINK_OS_PAGES_SMALL);
-	if (!pool->data)
+	if (pool->flags & SHRINK_POOL_HUGE)
+		pool->map_size += SHRINK_CLASS_HUGE;
+	/* which extents may have huge ones is told when they come into use */
+	pool->map = shrink_os_map_reserve(pool->map_size, SHRINK_OS_PAGES_SMALL);
+	if (!pool->map)
 		return -ENOMEM;
+	pool->data = pool->map;
+	if (pool->flags & SHRINK_POOL_HUGE)
+		pool->data += -(uintptr_t)pool->map & (SHRINK_CLASS_HUGE - 1);
 	pool->tables = pool->data + extents * EXTENT_SIZE;
 	pool->marks = pool->tables + extents * TABLE_SIZE;
 	pool->ages = pool->marks + extents * MARKS_SIZE;
@@ -84,7 +91,7 @@ static int reserve(struct shrink_pool *pool, uint64_t wanted)
 
 static void bind_node(struct shrink_pool *pool)
 {
-	int r = shrink_os_map_bind(pool->data, pool->map_size, pool->nid);
+	int r = shrink_os_map_bind(pool->map, pool->map_size, pool->nid);
 
 	/* nodes made up by configuration, or no policies here: never fatal (G9) */
 	if (r < 0)
@@ -101,15 +108,16 @@ static void init_locks(struct shrink_pool *pool)
 	pthread_cond_init(&pool->hand_idle, NULL);
 }
 
-static void init_lists(struct shrink_pool *pool)
+static void init_lists(struct shrink_pool *pool, unsigned int flags)
 {
 	static _Atomic uint64_t serials;
 
+	pool->flags = flags;
 	pool->serial = add_relaxed(&serials, 1) + 1;
 	shrink_list_init(&pool->magazines);
 	for (unsigned int i = 0; i < SHRINK_CLASSES; i++)
-		shrink_pool_class_init(&pool->classes[i], i, pool->page);
-	for (unsigned int i = 0; i < STRIDES; i++)
+		shrink_pool_class_init(pool, i);
+	for (unsigned int i = 0; i <= STRIDES; i++)
 		shrink_list_init(&pool->extents_partial[i]);
 	shrink_list_init(&pool->extents_free);
 	shrink_list_init(&pool->in_pools);
@@ -147,7 +155,6 @@ static int set_up(struct shrink_pool *pool, const struct shrink_pool_options *o)
 	int r;
 
 	pool->nid = o->flags & SHRINK_POOL_BIND ? o->nid : SHRINK_NUMA_NO_NODE;
-	pool->flags = o->flags;
 	pool->watch = shrink_pool_watch(o->flags);
 	pool->object_max = o->object_max ? o->object_max : OBJECT_MAX_DEFAULT;
 	if (pool_place_bytes(pool, pool->object_max) > EXTENT_SIZE)
@@ -195,7 +202,7 @@ void shrink_pool_destroy(struct shrink_pool *pool)
 	shrink_pool_uncharge(pool, load_relaxed(&pool->resident_pages) * pool->page);
 	shrink_memcg_put(pool->memcg);
 	shrink_pool_guard_destroy(pool);
-	shrink_os_map_unreserve(pool->data, pool->map_size);
+	shrink_os_map_unreserve(pool->map, pool->map_size);
 	pthread_cond_destroy(&pool->hand_idle);
 	pthread_mutex_destroy(&pool->hand_lock);
 	pthread_mutex_destroy(&pool->extent_lock);
@@ -218,7 +225,7 @@ struct shrink_pool *shrink_pool_create(const struct shrink_pool_options *options
 	if (pool) {
 		pool->page = shrink_os_page_size();
 		init_locks(pool);
-		init_lists(pool);
+		init_lists(pool, o.flags);
 		va_start(args, fmt);
 		vsnprintf(pool->name, sizeof(pool->name), fmt, args);
 		va_end(args);

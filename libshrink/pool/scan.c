@@ -204,7 +204,7 @@ static int has_place(struct shrink_pool *pool, unsigned int index, unsigned int 
 	has = shrink_pool_has_place(&pool->classes[index], pages);
 	pthread_mutex_unlock(pool_class_lock(pool, index));
 	return has || (shrink_pool_has_room(pool, (uint64_t)pages * pool->page) &&
-		       shrink_pool_place_fits(pool, pool->classes[index].geo.stride, pages));
+		       shrink_pool_place_fits(pool, &pool->classes[index].geo, pages));
 }
 
 /* What this call gave back may be taken for the new object, also while growth is held. */

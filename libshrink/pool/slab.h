@@ -95,6 +95,7 @@ struct pool_extent {
 	_Atomic uint64_t used[EXTENT_UNITS / 64]; /* places taken */
 	_Atomic uint32_t stride; /* log2; 0 = in no use */
 	uint32_t nr_used;
+	uint32_t huge;           /* its pages may be; of its index in extents_partial */
 	uint32_t rare_pages;     /* of the bitmaps' 12 pages and the ages' 16 those in use */
 };
 
@@ -123,6 +124,7 @@ struct shrink_pool {
 	unsigned char *tables;
 	unsigned char *marks;
 	unsigned char *ages;
+	unsigned char *map; /* all of it; data begins within, at a huge page */
 	size_t map_size;
 	size_t page;
 	uint32_t max_extents;
@@ -148,7 +150,7 @@ struct shrink_pool {
 
 	pthread_mutex_t extent_lock SHRINK_ALIGNED;
 	struct shrink_list extents_free;
-	struct shrink_list extents_partial[STRIDES];
+	struct shrink_list extents_partial[STRIDES + 1]; /* last: of huge slabs */
 	uint64_t table_bytes;
 	_Atomic uint64_t nr_slabs;
 	_Atomic uint64_t resident_pages; /* of slabs */
@@ -297,7 +299,8 @@ struct pool_slab *shrink_pool_place_take(struct shrink_pool *pool,
 					 const struct shrink_class_geometry *g,
 					 unsigned int pages);
 /* Would one be found within max_bytes, as far as one can tell beforehand? */
-int shrink_pool_place_fits(struct shrink_pool *pool, unsigned int stride, unsigned int pages);
+int shrink_pool_place_fits(struct shrink_pool *pool, const struct shrink_class_geometry *g,
+			   unsigned int pages);
 /* charge.c: may the pool grow so much, as far as room and its group are concerned? 0, and
  * it is charged; or -EAGAIN, -ENOMEM, -ESTALE. No lock held: charging may reclaim. */
 int shrink_pool_charge(struct shrink_pool *pool, uint64_t bytes);
@@ -315,7 +318,7 @@ struct pool_slab *shrink_pool_find(const struct shrink_pool *pool, const void *o
 
 /* lists.c: a class's slabs, sorted by fullness. Class lock held. */
 
-void shrink_pool_class_init(struct pool_class *class, unsigned int index, size_t page);
+void shrink_pool_class_init(struct shrink_pool *pool, unsigned int index);
 /* Puts an ACTIVE slab where it belongs by its fullness. */
 void shrink_pool_list_put(struct shrink_pool *pool, struct pool_class *class,
 			  struct pool_slab *slab);
