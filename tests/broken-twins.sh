@@ -10,7 +10,7 @@ make_tmp
 [ -f "$top_builddir/tests/test-stress.o" ] || skip_all "test programs are not built"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
 libs="$top_builddir/.libs/libcache.a $top_builddir/.libs/libpoolcache.a"
-libs="$libs $top_builddir/.libs/libharness.a"
+libs="$libs $top_builddir/.libs/libfakes.a $top_builddir/.libs/libharness.a"
 
 # Set to AddressSanitizer where the broken thing is a use of freed memory, which
 # would mostly go unpunished otherwise.
@@ -150,6 +150,20 @@ healthy test-overshoot pace.c
 broken "each step doubles" test-overshoot pace.c 's/got \/ STEP_DIVISOR/got/' "stall alone"
 broken "a step does not wait for the last to be taken" test-overshoot pace.c \
 	's/!was_taken(p, now, freed, usage)/0/' "stall alone"
+healthy test-renew renew.c
+broken "nobody sees that we were moved" test-renew renew.c \
+	's/moved = shrink_os_cgroup_moved(&where) > 0;/moved = false;/' "moved: the new"
+broken "what has failed is never tried again" test-renew renew.c \
+	's/return src->state == SHRINK_SOURCE_FAILED ||/return/' "tried again"
+broken "it is tried all the time" test-renew renew.c \
+	's/return RETRY_MIN_NSEC << .*/return 0;/' "tried again"
+broken "the old group is never closed" test-renew sources.c \
+	's/shrink_os_cgroup_close(good ? other : cgroup);/(void)good;/' "moved: the new"
+healthy test-node ../reclaim/nodes.c
+broken "a stuck worker's node is nobody's" test-node ../reclaim/nodes.c \
+	's/places.nid..server = to;/(void)to;/' "stuck worker"
+broken "a node is filled to twice the mark" test-node node-read.c \
+	's/.high = 2 \* step,/.high = 4 * step,/' "to the mark"
 healthy test-direct direct.c
 broken "direct reclaim joins nobody" test-direct direct.c 's/if (!others_free())/if (1)/' joins
 broken "direct reclaim waits for ever" test-direct direct.c \

@@ -337,6 +337,108 @@ static void on_threads(void)
 	fakeroot_end();
 }
 
+/* What is freed shows in the node's free pages at once, and batch by batch it is looked
+ * whether it is enough. */
+static unsigned long scan_to_free(struct cache *c, struct shrink_control *sc)
+{
+	unsigned long n = cache_scan(c, sc);
+
+	write_nodes(100 + (atomic_load(&c->freed) * SIZE >> 10));
+	return n;
+}
+
+static void no_more_than_the_mark(void)
+{
+	/* two steps over the high mark, 1500 pages, less what is free */
+	unsigned long need = (1500 + 2 * 250) * 4096UL - 100 * 1024;
+	struct cache c;
+
+	fakeroot_begin();
+	write_nodes(100);
+	shrink_conf_set("sysroot", fakeroot_path(""));
+	shrink_conf_set("nodes", "2");
+	shrink_core_nodes_reset();
+	CU_ASSERT_FATAL(cache_alloc(&c, SHRINKER_NUMA_AWARE, "marks", 1000000) != NULL);
+	c.s->object_size = SIZE;
+	c.on_scan = scan_to_free;
+	ASSERT_INT(shrinker_register(c.s), 0);
+	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT(wait_for(&c.freed, need / SIZE, 20000));
+	sleep_ms(50); /* and no more than that */
+	ASSERT_INT(shrink_stop(), 0);
+	CU_ASSERT(atomic_load(&c.freed) * SIZE <= need + need / 10);
+	cache_end(&c);
+	shrink_conf_set("nodes", "0");
+	shrink_conf_set("sysroot", "");
+	shrink_core_nodes_reset();
+	fakeroot_end();
+}
+
+/* ---- G4: a node's worker is stuck in a callback */
+
+static atomic_int let_go;
+static atomic_ulong held, by_other, by_own;
+
+static unsigned long scan_hangs(struct cache *c, struct shrink_control *sc)
+{
+	(void)c;
+	(void)sc;
+	atomic_store(&held, 1);
+	while (!atomic_load(&let_go))
+		sleep_ms(1);
+	return SHRINK_STOP;
+}
+
+static unsigned long scan_says_who(struct cache *c, struct shrink_control *sc)
+{
+	char name[16] = "";
+
+	(void)c;
+	pthread_getname_np(pthread_self(), name, sizeof(name));
+	if (atomic_load(&held))
+		atomic_fetch_add(strcmp(name, "shrink-node1") ? &by_other : &by_own, 1);
+	return sc->nr_to_scan;
+}
+
+static void stuck_worker(void)
+{
+	struct cache hangs, goes;
+	struct shrink_stats before, after;
+
+	fakeroot_begin();
+	write_nodes(200000);
+	shrink_conf_set("sysroot", fakeroot_path(""));
+	shrink_conf_set("nodes", "2");
+	shrink_conf_set("overrun", "50");
+	shrink_core_nodes_reset();
+	shrink_stats(&before, sizeof(before));
+	CU_ASSERT_FATAL(shrink_start(0) == 0);
+	CU_ASSERT_FATAL(cache_alloc(&hangs, SHRINKER_NUMA_AWARE, "hangs", 100000000) != NULL);
+	CU_ASSERT_FATAL(cache_alloc(&goes, SHRINKER_NUMA_AWARE, "goes", 100000000) != NULL);
+	hangs.s->object_size = goes.s->object_size = SIZE;
+	hangs.on_scan = scan_hangs;
+	goes.on_scan = scan_says_who;
+	ASSERT_INT(shrinker_register(hangs.s), 0);
+	write_nodes(100);
+	CU_ASSERT(wait_for(&held, 1, 20000));
+	ASSERT_INT(shrinker_register(goes.s), 0);
+	CU_ASSERT(wait_for(&by_other, 1, 20000)); /* node 0's worker has come to help */
+	ASSERT_INT((long)atomic_load(&by_own), 0);
+	shrink_stats(&after, sizeof(after));
+	CU_ASSERT(after.overruns > before.overruns);
+	atomic_store(&let_go, 1);
+	CU_ASSERT(wait_for(&by_own, 1, 20000)); /* and has given its node back */
+	ASSERT_INT(shrink_stop(), 0);
+	ASSERT_INT(threads_of_nodes(), 0);
+	cache_end(&hangs);
+	cache_end(&goes);
+	shrink_conf_set("overrun", "200");
+	shrink_conf_set("nodes", "0");
+	shrink_conf_set("sysroot", "");
+	shrink_core_nodes_reset();
+	fakeroot_end();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -348,6 +450,8 @@ int main(int argc, char **argv)
 		{"node: priority is 12 to 1", never_everything_at_once},
 		{"node: one with memory needs no worker", one_node_has_none},
 		{"node: a thread for each that has memory", on_threads},
+		{"node: no more than to the mark", no_more_than_the_mark},
+		{"G4: a stuck worker's node is served by another", stuck_worker},
 		{NULL, NULL},
 	};
 

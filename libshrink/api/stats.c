@@ -52,7 +52,7 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 		.fragmented = round.fragmented,
 		.releases = release.runs,
 		.release_usec_max = release.usec_max,
-		.overruns = engine.overruns,
+		.overruns = engine.overruns + nodes.overruns,
 		.misuses = get(&shrink_core_stats.misuses),
 		.holdoffs = shrink_level_holdoffs(),
 		.shrinkers = shrink_registry_count(),

@@ -4,6 +4,7 @@
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
+#include <libshrink/core/rcu.h>
 #include <libshrink/reclaim/gauges.h>
 
 /* The worst slope fades by an eighth in so long: a burst at start-up should not
@@ -45,22 +46,25 @@ struct entry {
 static struct entry entries[SHRINK_GAUGES_MAX];
 static _Atomic unsigned int nr_entries;
 
+static void forget(struct entry *e)
+{
+	atomic_store(&e->errors, 0);
+	atomic_store(&e->reclaimable, 0);
+	atomic_store(&e->unread, 0);
+	atomic_store(&e->slope, 0);
+	atomic_store(&e->late, 0);
+	e->last_usage = e->last_time = e->faded = 0;
+	e->last_own = UINT64_MAX;
+	atomic_store(&e->dropped, 0);
+}
+
 void shrink_gauges_reset(void)
 {
 	atomic_store(&nr_entries, 0);
 	atomic_store(&late_usec, 0);
 	for (unsigned int i = 0; i < SHRINK_GAUGES_MAX; i++) {
-		struct entry *e = &entries[i];
-
-		e->gauge = NULL;
-		atomic_store(&e->dropped, 0);
-		atomic_store(&e->errors, 0);
-		atomic_store(&e->reclaimable, 0);
-		atomic_store(&e->unread, 0);
-		atomic_store(&e->slope, 0);
-		atomic_store(&e->late, 0);
-		e->last_usage = e->last_time = e->faded = 0;
-		e->last_own = UINT64_MAX;
+		entries[i].gauge = NULL;
+		forget(&entries[i]);
 	}
 }
 
@@ -68,6 +72,9 @@ int shrink_gauges_add(struct shrink_gauge *gauge)
 {
 	unsigned int n = atomic_load(&nr_entries);
 
+	for (unsigned int i = 0; i < n; i++)
+		if (entries[i].gauge == gauge)
+			return 0;
 	if (n == SHRINK_GAUGES_MAX)
 		return -ENOSPC;
 	entries[n].gauge = gauge;
@@ -80,6 +87,13 @@ void shrink_gauges_drop(struct shrink_gauge *gauge)
 	for (unsigned int i = 0; i < atomic_load(&nr_entries); i++)
 		if (entries[i].gauge == gauge)
 			atomic_store(&entries[i].dropped, 1);
+}
+
+void shrink_gauges_renew(struct shrink_gauge *gauge)
+{
+	for (unsigned int i = 0; i < atomic_load(&nr_entries); i++)
+		if (entries[i].gauge == gauge)
+			forget(&entries[i]);
 }
 
 int shrink_gauges_error(const struct shrink_gauge *gauge, unsigned int *ret_times)
@@ -204,6 +218,7 @@ static void note_usage(const struct shrink_headroom *from, struct shrink_headroo
 void shrink_gauges_read(bool exact, struct shrink_headroom *ret)
 {
 	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
+	shrink_rcu_read_lock();
 	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++) {
 		struct shrink_headroom h;
 
@@ -212,6 +227,7 @@ void shrink_gauges_read(bool exact, struct shrink_headroom *ret)
 		else if (tighter(&h, ret))
 			*ret = h;
 	}
+	shrink_rcu_read_unlock();
 	if (!ret->known)
 		ret->free = UINT64_MAX;
 }
@@ -308,6 +324,7 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 	uint64_t usec = UINT64_MAX;
 
 	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
+	shrink_rcu_read_lock();
 	for (unsigned int i = 0; i < atomic_load_explicit(&nr_entries, memory_order_acquire); i++) {
 		struct entry *e = &entries[i];
 		struct shrink_headroom h;
@@ -320,6 +337,7 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 		if (tighter(&h, ret))
 			*ret = h;
 	}
+	shrink_rcu_read_unlock();
 	if (!ret->known)
 		ret->free = UINT64_MAX;
 	return usec;

@@ -34,12 +34,16 @@ struct shrink_headroom {
 
 /* Not concurrently with reading: before threads start, after they end. */
 void shrink_gauges_reset(void);
-int shrink_gauges_add(struct shrink_gauge *gauge); /* -ENOSPC */
+/* -ENOSPC; one that was dropped keeps its place, and is left out until it is renewed. */
+int shrink_gauges_add(struct shrink_gauge *gauge);
 /* The negative errno with which it could not be read, and how often in a row; 0 = it
  * could, the last time. */
 int shrink_gauges_error(const struct shrink_gauge *gauge, unsigned int *ret_times);
-/* Its source has failed: left out from now on. */
+/* Its source has failed: left out from now on. Any thread; who reads it just now does so
+ * inside a read section of core/rcu.h. */
 void shrink_gauges_drop(struct shrink_gauge *gauge);
+/* Monitor: it measures something else from now on, or measures again. */
+void shrink_gauges_renew(struct shrink_gauge *gauge);
 
 /* Reads all. @exact: also what is reclaimable, where it matters. Any thread. */
 void shrink_gauges_read(bool exact, struct shrink_headroom *ret);

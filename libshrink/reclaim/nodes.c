@@ -5,80 +5,47 @@
 #include <string.h>
 
 #include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
 #include <libshrink/core/rcu.h>
 #include <libshrink/os/clock.h>
-#include <libshrink/os/fd.h>
 #include <libshrink/os/numa.h>
 #include <libshrink/os/thread.h>
-#include <libshrink/os/zoneinfo.h>
+#include <libshrink/reclaim/node-read.h>
 #include <libshrink/reclaim/nodes.h>
 
-/* Watermarks change when somebody tunes the system: dear to read, read seldom. */
-#define ZONES_NSEC NSEC_PER_SEC
+/* A worker sleeps no longer, in case another gets stuck in between. */
+#define LOST_LOOK_USEC 1000000
 
 struct place {
 	struct shrink_node node; /* its worker's, or the turning thread's */
-	int fd;                  /* of the node's meminfo */
 	bool served;
 	pthread_t thread;
 	pthread_cond_t wake;
-	bool alive, given_up;    /* under the lock */
+	struct shrink_ticker ticker; /* of its worker */
+	/* under the lock: */
+	bool alive, given_up;
+	bool lost;               /* its worker is stuck in a callback */
+	bool busy;               /* somebody serves it now */
+	int server;              /* whose worker does: its own, but for a stuck one */
+	/* monitor only: */
+	uint64_t ticks, since;
 };
 
-/* Guards threads' flags and the zones; held for moments, and over a read of
- * /proc/zoneinfo. */
+/* Guards threads' flags; held for moments. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t ended;
 static struct place places[SHRINK_NODES_MAX];
-static struct shrink_zoneinfo zones;
-static uint64_t zones_when;
-static int zones_fd = -1;
-static int (*read_simulated)(int nid, struct shrink_node_reading *ret);
 static _Atomic int nr_served;
 static bool stopping;
-static _Atomic uint64_t rounds;
+static _Atomic uint64_t rounds, overruns;
 static _Atomic uint64_t parked; /* a bit for each node */
-
-static struct shrink_node_zones zones_of(int nid)
-{
-	uint64_t now = shrink_os_clock();
-	struct shrink_node_zones z;
-
-	pthread_mutex_lock(&lock);
-	if (now - zones_when > ZONES_NSEC && !shrink_os_zoneinfo_read(zones_fd, &zones))
-		zones_when = now;
-	z = zones.node[nid];
-	pthread_mutex_unlock(&lock);
-	return z;
-}
-
-static int read_node(int nid, struct shrink_node_reading *ret)
-{
-	struct shrink_node_meminfo mem;
-	struct shrink_node_zones z;
-	int r;
-
-	if (read_simulated)
-		return read_simulated(nid, ret);
-	r = shrink_os_node_read(places[nid].fd, nid, &mem);
-	if (r < 0)
-		return r;
-	z = zones_of(nid);
-	*ret = (struct shrink_node_reading){
-		.managed = z.managed,
-		.available = shrink_node_available(&z, &mem),
-		.low = z.low,
-		.high = z.high,
-	};
-	return 0;
-}
 
 /* Without memory, or without watermarks, there is nothing to serve. */
 static bool worth_serving(int nid)
 {
 	struct shrink_node_reading r;
 
-	return !read_node(nid, &r) && r.managed && r.low;
+	return !shrink_node_read(nid, &r) && r.managed && r.low;
 }
 
 static void open_nodes(void)
@@ -87,25 +54,19 @@ static void open_nodes(void)
 		struct place *p = &places[nid];
 
 		memset(p, 0, sizeof(*p));
-		p->fd = read_simulated ? -1 : shrink_os_node_open(nid);
 		p->served = worth_serving(nid);
-		if (!p->served)
-			shrink_os_close(p->fd);
 		nr_served += p->served;
 	}
 }
 
 int shrink_nodes_open(int (*simulated)(int nid, struct shrink_node_reading *ret))
 {
-	if (nr_served && !simulated && !read_simulated)
+	if (nr_served && !simulated && !shrink_node_read_simulated())
 		return nr_served; /* open: the process may not be able to open it again */
 	shrink_nodes_close();
-	read_simulated = simulated;
 	if (!SHRINK_TUN(node_workers) || shrink_core_nr_nodes() < 2)
 		return 0;
-	if (!simulated)
-		zones_fd = shrink_os_zoneinfo_open();
-	if (simulated || zones_fd >= 0)
+	if (shrink_node_read_open(simulated) >= 0)
 		open_nodes();
 	if (nr_served < 2)
 		shrink_nodes_close();
@@ -114,14 +75,9 @@ int shrink_nodes_open(int (*simulated)(int nid, struct shrink_node_reading *ret)
 
 void shrink_nodes_close(void)
 {
-	for (int nid = 0; nid < SHRINK_NODES_MAX && nr_served; nid++) {
-		if (places[nid].served)
-			shrink_os_close(places[nid].fd);
+	for (int nid = 0; nid < SHRINK_NODES_MAX && nr_served; nid++)
 		places[nid].served = false;
-	}
-	shrink_os_close(zones_fd);
-	zones_fd = -1;
-	zones_when = 0;
+	shrink_node_read_close();
 	nr_served = 0;
 	atomic_store(&parked, 0);
 }
@@ -137,13 +93,13 @@ static uint64_t need(const struct shrink_goal *goal, uint64_t *ret_used)
 	struct shrink_node_reading r;
 
 	*ret_used = 0;
-	if (read_node(goal->nid, &r) < 0)
+	if (shrink_node_read(goal->nid, &r) < 0)
 		return 0;
 	*ret_used = shrink_sub_u64(r.managed, r.available);
 	return r.available > r.high ? 0 : r.high - r.available + 1;
 }
 
-static uint64_t run_round(int nid)
+static uint64_t run_round(int nid, struct shrink_ticker *ticker)
 {
 	struct place *p = &places[nid];
 	struct shrink_goal goal = {
@@ -164,8 +120,10 @@ static uint64_t run_round(int nid)
 	snprintf(goal.source, sizeof(goal.source), "node%d", nid);
 	if (!shrink_gate_enter())
 		return 0;
-	freed = shrink_round_run(&goal, NULL, &rec, &refused);
+	freed = shrink_round_run(&goal, ticker, &rec, &refused);
 	shrink_gate_exit();
+	if (ticker && atomic_load(&ticker->lost)) /* it is somebody else's node now */
+		return rec.freed_objects;
 	if (rec.end_nsec)
 		atomic_fetch_add_explicit(&rounds, 1, memory_order_relaxed);
 	shrink_node_learn(&p->node, freed + rec.pending_bytes, yield, shrink_os_clock(),
@@ -178,19 +136,23 @@ static uint64_t run_round(int nid)
 }
 
 /* Looks once; objects freed. *@ret_wake: when to look again. */
-static uint64_t serve(int nid, uint64_t *ret_wake)
+static uint64_t serve(int nid, struct shrink_ticker *ticker, uint64_t *ret_wake)
 {
 	struct shrink_node *n = &places[nid].node;
 	uint64_t now = shrink_os_clock(), freed = 0;
 	struct shrink_node_reading r;
 
-	if (read_node(nid, &r) < 0) {
+	if (shrink_node_read(nid, &r) < 0) {
 		*ret_wake = now + SHRINK_NODE_PROBE_NSEC;
 		return 0;
 	}
 	if (shrink_node_next(n, &r, now, SHRINK_TUN(sample_min) * NSEC_PER_USEC,
 			     SHRINK_TUN(sample_max) * NSEC_PER_USEC, ret_wake)) {
-		freed = run_round(nid);
+		freed = run_round(nid, ticker);
+		if (ticker && atomic_load(&ticker->lost)) { /* so is n */
+			*ret_wake = now;
+			return freed;
+		}
 		*ret_wake = n->not_before;
 	}
 	return freed;
@@ -204,31 +166,73 @@ uint64_t shrink_nodes_turn(uint64_t *ret_next)
 	for (int nid = 0; nr_served && nid < SHRINK_NODES_MAX; nid++) {
 		if (!places[nid].served)
 			continue;
-		freed += serve(nid, &wake);
+		freed += serve(nid, NULL, &wake);
 		*ret_next = shrink_min_u64(*ret_next, wake);
 	}
 	return freed;
 }
 
-static void *work(void *arg)
+/* Lock held: what @me, who is not stuck any more, has lost comes back to it. */
+static void come_back(int me)
 {
-	struct place *p = arg;
-	int nid = (int)(p - places);
+	struct place *p = &places[me];
+
+	if (!p->lost)
+		return;
+	p->lost = false;
+	atomic_store(&p->ticker.lost, 0);
+	if (!p->busy)
+		p->server = me; /* else who serves it gives it back */
+}
+
+/* Lock held on entry and exit. When to look again. */
+static uint64_t serve_as(int me, int nid)
+{
+	struct place *p = &places[nid];
 	uint64_t wake;
 
+	p->busy = true;
+	pthread_mutex_unlock(&lock);
+	serve(nid, &places[me].ticker, &wake);
+	pthread_mutex_lock(&lock);
+	if (places[me].lost) /* meanwhile; then busy is another's to say */
+		return 0;
+	p->busy = false;
+	if (nid != me && p->alive && !p->lost) {
+		p->server = nid;
+		pthread_cond_signal(&p->wake);
+	}
+	return wake;
+}
+
+static void warm_up(int nid)
+{
 	shrink_os_numa_run_on(nid); /* no processor there, or not ours: anywhere */
 	shrink_os_thread_warm_stack();
 	shrink_os_thread_be_prompt();
 	shrink_rcu_read_lock();
 	shrink_rcu_read_unlock();
+}
+
+static void *work(void *arg)
+{
+	struct place *p = arg;
+	int me = (int)(p - places);
+
+	warm_up(me);
 	pthread_mutex_lock(&lock);
 	while (!stopping && !p->given_up) {
-		pthread_mutex_unlock(&lock);
-		serve(nid, &wake);
-		pthread_mutex_lock(&lock);
-		if (!stopping && !p->given_up)
-			shrink_os_cond_wait(&p->wake, &lock,
-				shrink_sub_u64(wake, shrink_os_clock()) / NSEC_PER_USEC + 1);
+		uint64_t wake = UINT64_MAX;
+
+		for (int nid = 0; nid < SHRINK_NODES_MAX && !p->lost; nid++)
+			if (places[nid].served && places[nid].server == me && !places[nid].busy)
+				wake = shrink_min_u64(wake, serve_as(me, nid));
+		if (p->lost)
+			come_back(me);
+		else if (!stopping && !p->given_up)
+			shrink_os_cond_wait(&p->wake, &lock, shrink_min_u64(
+				shrink_sub_u64(wake, shrink_os_clock()) / NSEC_PER_USEC + 1,
+				LOST_LOOK_USEC));
 	}
 	p->alive = p->given_up = false;
 	pthread_cond_broadcast(&ended);
@@ -245,7 +249,10 @@ static int start_one(int nid)
 	if (r < 0)
 		return r;
 	p->node = (struct shrink_node){0};
-	p->given_up = false;
+	memset(&p->ticker, 0, sizeof(p->ticker));
+	p->given_up = p->lost = p->busy = false;
+	p->server = nid;
+	p->since = 0;
 	p->alive = true;
 	snprintf(name, sizeof(name), "shrink-node%d", nid);
 	r = shrink_os_thread_create(&p->thread, name, work, p);
@@ -305,6 +312,79 @@ int shrink_nodes_stop(uint64_t usec)
 	return r;
 }
 
+/* Lock held: who is to serve what @from did; itself, where nobody else is left. */
+static int another(int from)
+{
+	for (int nid = 0; nid < SHRINK_NODES_MAX; nid++)
+		if (nid != from && places[nid].served && places[nid].alive && !places[nid].lost)
+			return nid;
+	return from;
+}
+
+/* Inside the gate. */
+static void take_over(int from, struct shrinker_impl *s, uint64_t usec)
+{
+	char name[SHRINK_NAME_MAX + 16];
+	struct place *p = &places[from];
+	int to;
+
+	pthread_mutex_lock(&lock);
+	to = another(from);
+	if (p->lost || !p->alive || to == from || !shrink_ticker_lose(&p->ticker, s)) {
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	p->lost = true;
+	for (int nid = 0; nid < SHRINK_NODES_MAX; nid++)
+		if (places[nid].served && places[nid].server == from) {
+			places[nid].server = to;
+			places[nid].busy = false;
+		}
+	shrink_round_unclaim(&p->ticker);
+	atomic_fetch_add_explicit(&overruns, 1, memory_order_relaxed);
+	pthread_cond_signal(&places[to].wake);
+	pthread_mutex_unlock(&lock);
+	shrinker_get_name(&s->pub, name, sizeof(name));
+	shrink_warn("%s: its callback runs for %llu ms; node %d is served by the worker of node "
+		    "%d, this one is left out until it returns", name,
+		    (unsigned long long)(usec / 1000), from, to);
+}
+
+static void watch_one(int nid, uint64_t now)
+{
+	struct place *p = &places[nid];
+	struct shrinker_impl *s = atomic_load(&p->ticker.current);
+	uint64_t ticks = atomic_load_explicit(&p->ticker.ticks, memory_order_relaxed);
+
+	if (!s || p->ticks != ticks || !p->since) {
+		p->ticks = ticks;
+		p->since = s ? now : 0;
+		return;
+	}
+	if (now - p->since < SHRINK_TUN(overrun) * NSEC_PER_MSEC)
+		return;
+	/* As a walk, so that the shrinker it is in cannot go away under us */
+	if (!shrink_gate_enter())
+		return;
+	s = atomic_load(&p->ticker.current);
+	if (s)
+		take_over(nid, s, (now - p->since) / 1000);
+	shrink_gate_exit();
+}
+
+bool shrink_nodes_watch(uint64_t now)
+{
+	bool busy = false;
+
+	for (int nid = 0; nr_served && nid < SHRINK_NODES_MAX; nid++) {
+		if (!places[nid].served)
+			continue;
+		watch_one(nid, now);
+		busy |= places[nid].since != 0;
+	}
+	return busy;
+}
+
 bool shrink_nodes_hang(void)
 {
 	bool hang = false;
@@ -320,6 +400,7 @@ struct shrink_nodes_stats shrink_nodes_stats(void)
 {
 	return (struct shrink_nodes_stats){
 		.rounds = atomic_load_explicit(&rounds, memory_order_relaxed),
+		.overruns = atomic_load_explicit(&overruns, memory_order_relaxed),
 		.parked = (uint64_t)__builtin_popcountll(
 			atomic_load_explicit(&parked, memory_order_relaxed)),
 	};
@@ -328,21 +409,22 @@ struct shrink_nodes_stats shrink_nodes_stats(void)
 void shrink_nodes_fork_prepare(void)
 {
 	pthread_mutex_lock(&lock);
+	shrink_node_read_lock();
 }
 
 void shrink_nodes_fork_parent(void)
 {
+	shrink_node_read_unlock();
 	pthread_mutex_unlock(&lock);
 }
 
-/* Descriptors are closed already: forgotten, so that no stranger's is. */
 void shrink_nodes_fork_child(void)
 {
 	for (int nid = 0; nid < SHRINK_NODES_MAX; nid++) {
 		places[nid].alive = places[nid].given_up = places[nid].served = false;
-		places[nid].fd = -1;
+		places[nid].lost = places[nid].busy = false;
 	}
-	zones_fd = -1;
+	shrink_node_read_forget();
 	nr_served = 0;
 	pthread_mutex_unlock(&lock);
 }

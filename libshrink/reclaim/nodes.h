@@ -23,12 +23,15 @@ int shrink_nodes_start(void);
 /* As shrink_engine_stop(). */
 int shrink_nodes_stop(uint64_t usec);
 bool shrink_nodes_hang(void);
+/* Monitor: is a worker stuck in a callback? Then another node's serves its node, until
+ * it is back (G4). @now on the real clock. True: one is in a callback, look again soon. */
+bool shrink_nodes_watch(uint64_t now);
 /* What is due now, in the calling thread (simulation, loop). Objects freed; *@ret_next
  * is when the next is due. */
 uint64_t shrink_nodes_turn(uint64_t *ret_next);
 
 struct shrink_nodes_stats {
-	uint64_t rounds, parked;
+	uint64_t rounds, parked, overruns;
 };
 struct shrink_nodes_stats shrink_nodes_stats(void);
 

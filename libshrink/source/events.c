@@ -138,6 +138,7 @@ static int events_sample(struct shrink_source *src, uint64_t now, struct shrink_
 const struct shrink_source_ops shrink_source_events = {
 	.name = "events",
 	.open = events_open,
+	.watches_group = 1,
 	.close = events_close,
 	.ready = events_ready,
 	.sample = events_sample,

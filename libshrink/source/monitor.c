@@ -9,13 +9,16 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/base/log.h>
 #include <libshrink/core/growth.h>
+#include <libshrink/core/rcu.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/thread.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/gauges.h>
+#include <libshrink/reclaim/nodes.h>
 #include <libshrink/source/judge.h>
 #include <libshrink/source/monitor.h>
+#include <libshrink/source/renew.h>
 #include <libshrink/source/source.h>
 #include <libshrink/source/sources.h>
 
@@ -63,6 +66,7 @@ int shrink_monitor_open(void)
 	shrink_os_epoll_add(epoll_fd, r, EPOLLIN, WAKE_DATA);
 	shrink_gauges_reset();
 	shrink_sources_open(epoll_fd);
+	shrink_renew_open();
 	shrink_growth_on_crossing(shrink_monitor_wake);
 	opened = true;
 	return shrink_sources_nr_live();
@@ -73,6 +77,7 @@ void shrink_monitor_close(void)
 	if (!opened)
 		return;
 	shrink_growth_on_crossing(NULL);
+	shrink_renew_close();
 	shrink_sources_close();
 	shrink_gauges_reset();
 	shrink_os_close(atomic_exchange(&wake_fd, -1));
@@ -161,7 +166,7 @@ static void run_chores(void)
 
 static uint64_t next_due(uint64_t now)
 {
-	uint64_t next = shrink_judge_next(now);
+	uint64_t next = shrink_min_u64(shrink_judge_next(now), shrink_renew_next());
 	bool chores = false;
 
 	for (size_t i = 0; i < shrink_sources_nr(); i++) {
@@ -196,6 +201,7 @@ static uint64_t turn(const struct epoll_event *events, int n)
 	struct shrink_signal sig = {0};
 	uint64_t now = shrink_os_clock();
 
+	sig.recheck = shrink_renew_turn(now);
 	take_events(events, n, now, &sig);
 	take_samples(now, &sig);
 	if (atomic_exchange_explicit(&again, 0, memory_order_acquire))
@@ -242,6 +248,16 @@ uint64_t shrink_monitor_turn_polled(void)
 	return turn(events, n < 0 ? 0 : n);
 }
 
+/* True: somebody may be stuck soon. */
+static bool watch_workers(uint64_t now)
+{
+	bool busy = shrink_engine_busy();
+
+	if (busy)
+		shrink_engine_watch(now);
+	return shrink_nodes_watch(now) || busy;
+}
+
 static void *monitor(void *arg)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -250,15 +266,15 @@ static void *monitor(void *arg)
 	(void)arg;
 	shrink_os_thread_warm_stack();
 	shrink_os_thread_be_prompt();
+	shrink_rcu_read_lock();
+	shrink_rcu_read_unlock();
 	while (!atomic_load_explicit(&quit, memory_order_acquire)) {
 		uint64_t now = shrink_os_clock(), usec;
 		int n;
 
 		usec = next == UINT64_MAX ? UINT64_MAX : (shrink_sub_u64(next, now) + 999) / 1000;
-		if (shrink_engine_busy()) {
-			shrink_engine_watch(now);
+		if (watch_workers(now))
 			usec = shrink_min_u64(usec, SHRINK_TUN(overrun) * 500);
-		}
 		n = shrink_os_epoll_wait(epoll_fd, events, EVENTS_MAX, usec);
 		if (!n && usec != UINT64_MAX)
 			shrink_gauges_late(shrink_sub_u64(shrink_os_clock(),
@@ -306,6 +322,7 @@ void shrink_monitor_fork_parent(void)
  * afresh. Sources' own static state is open()'s to reset. */
 void shrink_monitor_fork_child(void)
 {
+	shrink_renew_forget();
 	shrink_sources_forget();
 	shrink_gauges_reset();
 	epoll_fd = -1;

@@ -128,6 +128,7 @@ static int oom_ready(struct shrink_source *src, int index, uint32_t epoll_events
 const struct shrink_source_ops shrink_source_oom = {
 	.name = "oom",
 	.open = oom_open,
+	.watches_group = 1,
 	.close = oom_close,
 	.ready = oom_ready,
 	.sample = oom_sample,

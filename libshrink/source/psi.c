@@ -301,6 +301,7 @@ static int psi_ready(struct shrink_source *src, int index, uint32_t epoll_events
 const struct shrink_source_ops shrink_source_psi = {
 	.name = "psi",
 	.open = psi_open,
+	.watches_group = 1,
 	.close = psi_close,
 	.ready = psi_ready,
 	.sample = psi_sample,

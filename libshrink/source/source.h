@@ -13,7 +13,8 @@
  * forgotten, and open() must not trust old ones.
  *
  * A source that fails says so by returning a negative errno from ready() or
- * sample() with src->reason set; it is closed and the next one goes on (G9).
+ * sample() with src->reason set; it is closed and the next one goes on (G9); after a
+ * while it is tried again (renew.h).
  */
 #ifndef SHRINK_SOURCE_SOURCE_H
 #define SHRINK_SOURCE_SOURCE_H
@@ -54,6 +55,11 @@ struct shrink_source_ops {
 	int (*chore)(struct shrink_source *src);
 	/* It measures stall, which a service manager may forbid. */
 	int measures_stall;
+	/* It watches files of the own group: opened anew when that is another. */
+	int watches_group;
+	/* Instead, where others read its gauge without pause: src->cgroup is another now,
+	 * the one before stays open for a grace period. 0, or a negative errno. */
+	int (*moved)(struct shrink_source *src);
 	/* While that one is live, this one's stall is a hint and its gauge says nothing;
 	 * must come before it in the ladder. NULL = nobody. */
 	const struct shrink_source_ops *yields_to;
@@ -63,7 +69,8 @@ enum shrink_source_state {
 	SHRINK_SOURCE_OFF,         /* by configuration, or never opened */
 	SHRINK_SOURCE_LIVE,
 	SHRINK_SOURCE_UNSUPPORTED,
-	SHRINK_SOURCE_FAILED
+	SHRINK_SOURCE_FAILED,
+	SHRINK_SOURCE_OPENING      /* anew: not the monitor's just now (renew.h) */
 };
 
 struct shrink_source {
@@ -85,6 +92,11 @@ struct shrink_source {
 					     * (-EEXIST is fine) and clears it. chore() leaves
 					     * them alone */
 	struct shrink_gauge *gauge;         /* what it measures, or NULL */
+	int opened;                         /* close() is due */
+	enum shrink_source_state was;       /* before it was to be opened anew, */
+	int renewed;                        /*	and what came of that */
+	unsigned int retries;               /* for nothing, in a row, */
+	uint64_t retry_at;                  /*	and when is the next; 0 = not set */
 	void *priv;                         /* static storage of the source's file */
 };
 

@@ -30,7 +30,10 @@ static const struct shrink_source_ops *const ladder[] = {
 };
 #define SOURCES SHRINK_ARRAY_SIZE(ladder)
 
-static struct shrink_cgroup cgroup;
+/* The one in use, and where it is looked for again. */
+static struct shrink_cgroup cgroups[2];
+static struct shrink_cgroup *cgroup = &cgroups[0];
+static bool group_lost;
 static struct shrink_source sources[SOURCES];
 static int epoll = -1;
 
@@ -93,12 +96,16 @@ static void unmute(const struct shrink_source_ops *failed)
  * out, but its files stay open until all has stopped. */
 static void give_up(struct shrink_source *src, int err)
 {
-	if (src->gauge)
+	if (src->gauge) {
 		shrink_gauges_drop(src->gauge);
-	else
+	} else {
 		src->ops->close(src);
+		src->opened = 0;
+	}
 	src->nr_fds = 0;
 	src->next_sample = UINT64_MAX;
+	src->retry_at = err == -ENODEV && src->ops->watches_group; /* at once: we may have moved */
+	group_lost |= src->retry_at != 0;
 	set_state(src, SHRINK_SOURCE_FAILED);
 	unmute(src->ops);
 	shrink_warn("source %s has failed (%s): %s; the others go on", src->ops->name,
@@ -122,25 +129,42 @@ static int open_real(struct shrink_source *src)
 	return r;
 }
 
+static int open_it(struct shrink_source *src)
+{
+	/* In simulation there is no other source: the test is the whole system */
+	int r = !shrink_simulated() || src->ops == &shrink_source_simulated ||
+				src->ops == &shrink_source_manual
+			? open_real(src)
+			: shrink_source_fail(src, -ECANCELED, "started simulated");
+
+	src->opened = !r;
+	if (!r && src->gauge)
+		r = shrink_gauges_add(src->gauge);
+	return r;
+}
+
+static enum shrink_source_state without(int err)
+{
+	return err == -ECANCELED ? SHRINK_SOURCE_OFF : SHRINK_SOURCE_UNSUPPORTED;
+}
+
 static void open_one(struct shrink_source *src, const struct shrink_source_ops *ops)
 {
 	int r;
 
 	memset(src, 0, sizeof(*src));
 	src->ops = ops;
-	src->cgroup = &cgroup;
+	src->cgroup = cgroup;
 	src->next_sample = UINT64_MAX;
-	/* In simulation there is no other source: the test is the whole system */
-	if (shrink_simulated() && ops != &shrink_source_simulated && ops != &shrink_source_manual)
-		r = shrink_source_fail(src, -ECANCELED, "started simulated");
-	else
-		r = open_real(src);
-	if (!r && src->gauge)
-		r = shrink_gauges_add(src->gauge);
-	if (!r)
-		set_state(src, SHRINK_SOURCE_LIVE);
-	else
-		set_state(src, r == -ECANCELED ? SHRINK_SOURCE_OFF : SHRINK_SOURCE_UNSUPPORTED);
+	r = open_it(src);
+	set_state(src, r ? without(r) : SHRINK_SOURCE_LIVE);
+}
+
+static void close_one(struct shrink_source *src)
+{
+	if (src->opened)
+		src->ops->close(src);
+	src->opened = 0;
 }
 
 int shrink_sources_nr_live(void)
@@ -156,9 +180,11 @@ int shrink_sources_nr_live(void)
 void shrink_sources_open(int epoll_fd)
 {
 	epoll = epoll_fd;
-	memset(&cgroup, 0, sizeof(cgroup));
+	memset(cgroups, 0, sizeof(cgroups));
+	cgroup = &cgroups[0];
+	group_lost = false;
 	if (!shrink_simulated())
-		shrink_os_cgroup_open(&cgroup);
+		shrink_os_cgroup_open(cgroup);
 	for (size_t i = 0; i < SOURCES; i++) {
 		open_one(&sources[i], ladder[i]);
 		if (sources[i].state == SHRINK_SOURCE_LIVE && watch_fds(&sources[i]) < 0)
@@ -169,21 +195,115 @@ void shrink_sources_open(int epoll_fd)
 void shrink_sources_close(void)
 {
 	for (size_t i = 0; i < SOURCES; i++) {
-		if (sources[i].state == SHRINK_SOURCE_LIVE ||
-		    (sources[i].state == SHRINK_SOURCE_FAILED && sources[i].gauge))
-			sources[i].ops->close(&sources[i]);
+		close_one(&sources[i]);
 		set_state(&sources[i], SHRINK_SOURCE_OFF);
 		shrink_source_fail(&sources[i], 0, "not started");
 	}
-	shrink_os_cgroup_close(&cgroup);
+	shrink_os_cgroup_close(&cgroups[0]);
+	shrink_os_cgroup_close(&cgroups[1]);
 	epoll = -1;
 }
 
 void shrink_sources_forget(void)
 {
 	memset(sources, 0, sizeof(sources));
-	memset(&cgroup, 0, sizeof(cgroup));
+	memset(cgroups, 0, sizeof(cgroups));
 	epoll = -1;
+}
+
+void shrink_sources_give_out(struct shrink_source *src)
+{
+	src->was = src->state;
+	set_state(src, SHRINK_SOURCE_OPENING);
+}
+
+int shrink_sources_reopen(struct shrink_source *src)
+{
+	close_one(src);
+	src->nr_fds = 0;
+	src->gauge = NULL;
+	src->next_sample = UINT64_MAX;
+	shrink_source_fail(src, 0, "%s", "");
+	return open_it(src);
+}
+
+/* Those that stood in for it stand back again. */
+static void mute(const struct shrink_source_ops *back)
+{
+	for (size_t i = 0; i < SOURCES; i++) {
+		struct shrink_source *src = &sources[i];
+
+		if (src->muted || src->ops->yields_to != back || src->state != SHRINK_SOURCE_LIVE)
+			continue;
+		__atomic_store_n(&src->muted, 1, __ATOMIC_RELAXED);
+		shrink_source_fail(src, 0, "%s takes precedence again", back->name);
+	}
+}
+
+bool shrink_sources_revive(struct shrink_source *src)
+{
+	int r = src->renewed;
+	enum shrink_source_state now = r == 0 ? SHRINK_SOURCE_LIVE
+				       : src->was == SHRINK_SOURCE_UNSUPPORTED ? without(r)
+									       : SHRINK_SOURCE_FAILED;
+
+	if (!r && src->gauge)
+		shrink_gauges_renew(src->gauge);
+	set_state(src, now);
+	if (!r && watch_fds(src) < 0) {
+		give_up(src, -EIO);
+		return false;
+	}
+	if (r && src->gauge)
+		shrink_gauges_drop(src->gauge);
+	if (r && src->was == SHRINK_SOURCE_LIVE) {
+		unmute(src->ops);
+		shrink_warn("source %s has failed (%s): %s; the others go on", src->ops->name,
+			    strerror(-r), src->reason);
+	}
+	if (!r && src->was != SHRINK_SOURCE_LIVE) {
+		mute(src->ops);
+		shrink_info("source %s is live again", src->ops->name);
+	}
+	return !r;
+}
+
+int shrink_sources_group_open(void)
+{
+	struct shrink_cgroup *other = cgroup == &cgroups[0] ? &cgroups[1] : &cgroups[0];
+
+	cgroup = other;
+	return shrink_os_cgroup_open(other);
+}
+
+void shrink_sources_group_settle(bool good)
+{
+	struct shrink_cgroup *other = cgroup == &cgroups[0] ? &cgroups[1] : &cgroups[0];
+
+	shrink_os_cgroup_close(good ? other : cgroup);
+	if (!good)
+		cgroup = other;
+}
+
+struct shrink_cgroup *shrink_sources_group(void)
+{
+	return cgroup;
+}
+
+bool shrink_sources_group_lost(void)
+{
+	bool lost = group_lost;
+
+	group_lost = false;
+	return lost;
+}
+
+bool shrink_sources_chores(void)
+{
+	for (size_t i = 0; i < SOURCES; i++)
+		if (__atomic_load_n(&sources[i].chore_due, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
 }
 
 bool shrink_sources_settle(struct shrink_source *src, int r)
@@ -221,6 +341,12 @@ bool shrink_sources_settle_gauges(void)
 	return all_well;
 }
 
+/* Opening is for moments, and nobody's business. */
+static enum shrink_source_state state_seen(const struct shrink_source *src)
+{
+	return src->state == SHRINK_SOURCE_OPENING ? src->was : src->state;
+}
+
 int shrink_sources_list(struct shrink_source_info *ret_infos, unsigned int max, size_t size)
 {
 	static const char *const states[] = {"off", "live", "unsupported", "failed"};
@@ -234,7 +360,7 @@ int shrink_sources_list(struct shrink_source_info *ret_infos, unsigned int max, 
 		};
 
 		strncpy(info.name, ladder[n]->name, sizeof(info.name) - 1);
-		strncpy(info.state, states[sources[n].state], sizeof(info.state) - 1);
+		strncpy(info.state, states[state_seen(&sources[n])], sizeof(info.state) - 1);
 		memcpy(info.reason, sources[n].reason, sizeof(info.reason));
 		memset(out, 0, size);
 		memcpy(out, &info, size < sizeof(info) ? size : sizeof(info));

@@ -33,6 +33,22 @@ bool shrink_sources_settle(struct shrink_source *src, int r);
  * False: some could not, and all should be read again. */
 bool shrink_sources_settle_gauges(void);
 
+/* ---- for renew.c; group_open(), reopen() and group_settle() off the monitor */
+/* Takes it from the monitor; revive() gives it back: true if it is live. */
+void shrink_sources_give_out(struct shrink_source *src);
+bool shrink_sources_revive(struct shrink_source *src);
+/* Closes and opens. 0 or a negative errno, src->reason set. */
+int shrink_sources_reopen(struct shrink_source *src);
+/* Finds our group once more, beside the one in use, which settle() closes; or the new
+ * one, where that is no good. group(): the one found last. */
+int shrink_sources_group_open(void);
+void shrink_sources_group_settle(bool good);
+struct shrink_cgroup *shrink_sources_group(void);
+/* Files of the group have gone since it was asked last: we were moved, perhaps. */
+bool shrink_sources_group_lost(void);
+/* Some source's chore is due or runs. */
+bool shrink_sources_chores(void);
+
 /* Number that are live, the application's own notices not counted. */
 int shrink_sources_nr_live(void);
 bool shrink_sources_live(const struct shrink_source_ops *ops);

@@ -224,6 +224,7 @@ static int swap_open(struct shrink_source *src)
 const struct shrink_source_ops shrink_source_swap = {
 	.name = "swap",
 	.open = swap_open,
+	.watches_group = 1,
 	.close = swap_close,
 	.sample = swap_sample,
 };

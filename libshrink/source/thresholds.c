@@ -225,6 +225,7 @@ static int thresholds_chore(struct shrink_source *src)
 const struct shrink_source_ops shrink_source_thresholds = {
 	.name = "thresholds",
 	.open = thresholds_open,
+	.watches_group = 1,
 	.close = thresholds_close,
 	.ready = thresholds_ready,
 	.sample = thresholds_sample,

@@ -38,7 +38,7 @@ static struct {
 
 static int read_usage(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)
 {
-	const struct shrink_cgroup *cg = gauge->arg;
+	const struct shrink_cgroup *cg = __atomic_load_n(&gauge->arg, __ATOMIC_ACQUIRE);
 	struct shrink_cgroup_usage u;
 	int r = shrink_os_cgroup_read(cg, exact, &u);
 
@@ -146,9 +146,27 @@ static void close_usage(struct shrink_source *src)
 	shrink_share_set(SHRINK_SHARE_ALL, 0);
 }
 
+/* Others may be reading: from now on they read the new group. */
+static int moved(struct shrink_source *src)
+{
+	if (!src->cgroup->version)
+		return shrink_source_fail(src, -ENODEV, "%s", src->cgroup->reason);
+	__atomic_store_n(&gauge.arg, (void *)(uintptr_t)src->cgroup, __ATOMIC_RELEASE);
+	shrink_source_fail(src, 0, "%s", src->cgroup->reason);
+	/* who else is there? */
+	shrink_share_set(SHRINK_SHARE_ALL, 0);
+	peers.nr = -1;
+	peers.looked = 0;
+	peers.period = PERIOD_MIN_NSEC;
+	src->next_sample = SHRINK_TUN(peers) ? 0 : UINT64_MAX;
+	return 0;
+}
+
 const struct shrink_source_ops shrink_source_usage = {
+	.moved = moved,
 	.name = "usage",
 	.open = open_usage,
+	.watches_group = 1,
 	.close = close_usage,
 	.sample = plan_chore,
 	.chore = look_for_peers,

@@ -141,6 +141,7 @@ static int vmpressure_ready(struct shrink_source *src, int index, uint32_t epoll
 const struct shrink_source_ops shrink_source_vmpressure = {
 	.name = "vmpressure",
 	.open = vmpressure_open,
+	.watches_group = 1,
 	.close = vmpressure_close,
 	.ready = vmpressure_ready,
 	.measures_stall = 1,

@@ -10,6 +10,14 @@ free_of()
 	sed -n "s/^Node $1 MemFree: *\([0-9]*\) kB/\1/p" /sys/devices/system/node/node"$1"/meminfo
 }
 
+# KiB of node 1 that are free beyond the mark where reclaim stops: two steps, high less
+# low, above high
+beyond()
+{
+	awk '/^Node/ { ours = $2 == "1," } ours && $1 == "pages" && $2 == "free" { free += $3 }
+		ours && $1 == "low" { low += $2 } ours && $1 == "high" { high += $2 }
+		END { print (free - high - 2 * (high - low)) * 4 }' /proc/zoneinfo
+}
 
 group nodes
 ring_start "$group"
@@ -40,6 +48,10 @@ sleep 1
 ask stats
 echo "# $answer"
 echo "# free: $(free_of 0) and $(free_of 1) kB"
+kib=$(beyond)
+echo "# beyond the mark: $kib kB"
+at_most "and no more than it takes: a tenth, or a batch" "$kib" \
+	$(($(value freed1) / 1024 / 10 + 1024))
 same "and of no other node" "$(value freed0)" 0
 same "the other node's are all there" "$(value cache0)" $((120 * mib))
 same "whole" "$(value intact)" 1
