@@ -40,6 +40,7 @@ struct shrink_node_zones {
 	uint64_t file;           /* on the file lists, active and inactive */
 	uint64_t dirty;          /* of these: dirty or in write-back */
 	uint64_t slab;           /* reclaimable slab and its like */
+	uint64_t listed;         /* on processors' own lists: free too, though not in @free */
 };
 
 struct shrink_zoneinfo {
@@ -58,7 +59,7 @@ int shrink_os_zoneinfo_read(int fd, struct shrink_zoneinfo *ret_info);
 struct shrink_zone_state {
 	int nid;             /* of the zone the lines belong to, once any is set */
 	int any;
-	uint64_t managed, free, min, low, high, protection; /* of that zone, pages */
+	uint64_t managed, free, min, low, high, protection, listed; /* of that zone, pages */
 };
 void shrink_zoneinfo_line(struct shrink_zoneinfo *info, struct shrink_zone_state *state,
 			  const char *line, uint64_t page_size);

@@ -30,6 +30,7 @@ enum phase {
 static _Atomic int phase;
 /* the monitor's; the chore reads */
 static bool moved, regroup;
+static uint64_t given; /* a bit for each source that is the chore's */
 static uint64_t look_at;
 /* the monitor's alone */
 static struct shrink_cgroup_where where = {.fd = -1};
@@ -40,6 +41,7 @@ static void reset(void)
 {
 	atomic_store(&phase, IDLE);
 	moved = regroup = false;
+	given = 0;
 	look_at = 0;
 }
 
@@ -67,9 +69,15 @@ void shrink_renew_forget(void)
 	where.fd = status = -1;
 }
 
-static bool is_opening(const struct shrink_source *src)
+static bool is_given(size_t place)
 {
-	return src->state == SHRINK_SOURCE_OPENING;
+	return given & 1ULL << place;
+}
+
+static void give(size_t place)
+{
+	given |= 1ULL << place;
+	shrink_sources_give_out(shrink_sources_at(place));
 }
 
 /* ---- the chore: on the standby */
@@ -99,7 +107,7 @@ static void run(void)
 	for (size_t i = 0; i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
-		if (!is_opening(src))
+		if (!is_given(i))
 			continue;
 		src->renewed = 0;
 		if (regroup && src->ops->watches_group)
@@ -117,7 +125,7 @@ static void run(void)
 	for (size_t i = 0; i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
-		if (is_opening(src) && !(left && src->ops->watches_group))
+		if (is_given(i) && !(left && src->ops->watches_group))
 			open_again(src);
 	}
 	if (regroup)
@@ -138,7 +146,7 @@ static void take_back(uint64_t now)
 	for (size_t i = 0; i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
-		if (!is_opening(src))
+		if (!is_given(i))
 			continue;
 		if (shrink_sources_revive(src)) {
 			src->retries = 0;
@@ -154,6 +162,7 @@ static void take_back(uint64_t now)
 		shrink_warn("this process was moved, and its memory group cannot be found: %s",
 			    shrink_sources_group()->reason);
 	moved = regroup = false;
+	given = 0;
 	atomic_store_explicit(&phase, IDLE, memory_order_relaxed);
 }
 
@@ -179,14 +188,14 @@ static bool mark_due(uint64_t now)
 			continue;
 		any = true;
 		regroup |= src->ops->watches_group != 0;
-		shrink_sources_give_out(src);
+		give(i);
 	}
 	regroup |= moved;
 	for (size_t i = 0; regroup && i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
-		if (src->ops->watches_group && src->state != SHRINK_SOURCE_OFF && !is_opening(src))
-			shrink_sources_give_out(src);
+		if (src->ops->watches_group && src->state != SHRINK_SOURCE_OFF && !is_given(i))
+			give(i);
 	}
 	return any;
 }

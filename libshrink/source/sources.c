@@ -71,10 +71,14 @@ static int watch_fds(struct shrink_source *src)
 
 bool shrink_sources_live(const struct shrink_source_ops *ops)
 {
+	bool live = false;
+
+	shrink_source_lock();
 	for (size_t i = 0; i < SOURCES; i++)
 		if (sources[i].ops == ops)
-			return sources[i].state == SHRINK_SOURCE_LIVE;
-	return false;
+			live = sources[i].state == SHRINK_SOURCE_LIVE;
+	shrink_source_unlock();
+	return live;
 }
 
 /* Those that stood back for it count again. */
@@ -242,11 +246,11 @@ static void mute(const struct shrink_source_ops *back)
 
 bool shrink_sources_revive(struct shrink_source *src)
 {
+	enum shrink_source_state now = SHRINK_SOURCE_LIVE;
 	int r = src->renewed;
-	enum shrink_source_state now = r == 0 ? SHRINK_SOURCE_LIVE
-				       : src->was == SHRINK_SOURCE_UNSUPPORTED ? without(r)
-									       : SHRINK_SOURCE_FAILED;
 
+	if (r)
+		now = src->was == SHRINK_SOURCE_UNSUPPORTED ? without(r) : SHRINK_SOURCE_FAILED;
 	if (!r && src->gauge)
 		shrink_gauges_renew(src->gauge);
 	set_state(src, now);
