@@ -87,11 +87,16 @@ void machine_look(void)
 	shrink_monitor_turn();
 }
 
-void machine_end(void)
+void machine_leave(void)
 {
 	shrink_monitor_close();
-	ASSERT_INT(shrink_os_fd_count(), 0);
 	fakeroot_end();
+}
+
+void machine_end(void)
+{
+	machine_leave();
+	ASSERT_INT(shrink_os_fd_count(), 0);
 }
 
 struct shrink_source *machine_source(const char *name)

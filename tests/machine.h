@@ -16,8 +16,10 @@ void machine_open(void);
 /* One turn that looks at once, and one that only takes what is due. */
 void machine_look(void);
 void machine_turn(void);
-/* Closes the monitor, if it is open, and removes the files. */
+/* Closes the monitor, if it is open, which leaves no descriptor behind; removes the files. */
 void machine_end(void);
+/* The same after shrink_start(), which keeps some. */
+void machine_leave(void);
 
 struct shrink_source *machine_source(const char *name);
 /* State and reason as anybody can ask for them; prints what it is instead. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
  * Between the library and the kernel: system calls that fail when a test says so, and
- * files that can be waited for as the kernel's are, which plain files on disk cannot.
+ * files that can be waited for as the kernel's are, which plain files on disk cannot, and
+ * that do not say from then on what was written to them.
  * For programs linked with $(OS_DOUBLE), by which the linker puts this in front.
  */
 #ifndef TESTS_OS_DOUBLE_H

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-# Broken twins of the sources: that tests/test-system-calls and tests/test-watchers can
-# fail. A copy of one source file of the library with something taken out of it is linked
+# Broken twins of the sources: that tests/test-system-calls, tests/test-watchers and
+# tests/test-loop-systemd can fail. A copy of one source file of the library with something taken out of it is linked
 # before the rest, and the program must notice.
 . "$(dirname "$0")/tap.sh"
 make_tmp
@@ -10,7 +10,7 @@ make_tmp
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "the plain build does it"
 wraps=$(grep -o -e '-Wl,--wrap=[a-z0-9_]*' "$top_srcdir/tests/sources.am")
 libs="$top_builddir/.libs/libmachine.a $top_builddir/.libs/libfakes.a"
-libs="$libs $top_builddir/.libs/libharness.a $archive"
+libs="$libs $top_builddir/.libs/libcache.a $top_builddir/.libs/libharness.a $archive"
 
 # build PROGRAM FILE SED-SCRIPT
 build()
@@ -35,7 +35,7 @@ broken()
 	fi
 }
 
-for program in test-system-calls test-watchers; do
+for program in test-loop-systemd test-system-calls test-watchers; do
 	if build $program os/watch.c "" && timeout 300 "$tmp/twin" >"$tmp/out" 2>&1; then
 		pass "$program passes with an untouched copy"
 	else
@@ -66,4 +66,14 @@ broken "an eventfd of a removed group is pressure" test-watchers source/vmpressu
 	's/if (is_gone(src->cgroup))/if (0)/' vmpressure
 broken "who stood back goes on standing back" test-watchers source/sources.c \
 	's/__atomic_store_n(&src->muted, 0, __ATOMIC_RELAXED);//' "manager"
+broken "who is not told of stolen events" test-loop-systemd source/monitor.c \
+	's/for (size_t i = 0; n <= 0 \&\& /for (size_t i = 1000; /' "PSI file"
+broken "who was looked at is due for ever" test-loop-systemd source/manual.c \
+	's/src->next_sample = UINT64_MAX;//' "PSI file"
+broken "an echo is pressure" test-loop-systemd source/systemd.c \
+	's/if (!is_echo(first, n))/if (1)/' FIFO
+broken "a false first event is believed" test-loop-systemd source/systemd.c \
+	's/return first \&\& .*;/return false;/' "PSI file"
+broken "a trigger of the manager's that is gone stays" test-loop-systemd source/systemd.c \
+	's/if (epoll_events & (EPOLLERR | EPOLLHUP))/if (0)/' "PSI file"
 done_testing

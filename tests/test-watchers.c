@@ -46,13 +46,6 @@ static void begin(int version)
 	shrink_set_log(take_line, NULL);
 }
 
-/* Triggers are written over what a plain file says. */
-static void open_monitor(void)
-{
-	machine_open();
-	machine_stalled(0, 0);
-}
-
 static void end(void)
 {
 	machine_end();
@@ -90,7 +83,7 @@ static void failed(const char *name, const char *why)
 static void test_memory_events(void)
 {
 	begin(2);
-	open_monitor();
+	machine_open();
 	CU_ASSERT(machine_says("events", "live", ""));
 	machine_turn();
 	ASSERT_INT(signalled("events", 0, EPOLLPRI | EPOLLERR), 0); /* nothing has changed */
@@ -116,7 +109,7 @@ static void test_memory_events(void)
 static void test_events_looked_after(void)
 {
 	begin(2);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	os_fail_reads(machine_source("events")->fd[0], ENODEV);
 	machine_source("events")->next_sample = 0;
@@ -131,8 +124,8 @@ static void test_events_looked_after(void)
 static void test_psi_false_event(void)
 {
 	begin(2);
-	open_monitor();
-	machine_stalled(7000000, 0); /* the triggers have been written over it */
+	machine_stalled(7000000, 0);
+	machine_open();
 	machine_turn();
 	ASSERT_INT(machine_source("psi")->nr_fds, 3);
 	machine_stalled(7000040, 0);
@@ -150,7 +143,7 @@ static void test_psi_false_event(void)
 static void test_psi_trigger_gone(void)
 {
 	begin(2);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	signalled("psi", 1, EPOLLPRI | EPOLLERR);
 	CU_ASSERT(machine_says("psi", "live", "sampled"));
@@ -167,7 +160,7 @@ static void test_psi_trigger_gone(void)
 	machine_end();
 	begin(2);
 	os_fail_open("memory.pressure", ENOENT);
-	open_monitor();
+	machine_open();
 	CU_ASSERT(machine_says("psi", "unsupported", "no PSI here"));
 	CU_ASSERT(machine_says("usage", "live", ""));
 	ASSERT_INT(warnings, 0); /* it is nobody's fault */
@@ -180,7 +173,7 @@ static void test_psi_off_at_boot(void)
 	begin(2);
 	os_fail_open("memory.pressure", EOPNOTSUPP);
 	fakeroot_file("/proc/pressure/memory", "some total=0\n");
-	open_monitor();
+	machine_open();
 	/* the machine's is asked next, and shortens sampling at most */
 	CU_ASSERT(machine_says("psi", "live", "the machine's"));
 	ASSERT_INT(machine_source("psi")->nr_fds, 0);
@@ -190,7 +183,7 @@ static void test_psi_off_at_boot(void)
 	fakeroot_remove("/u/own/memory.pressure");
 	fakeroot_file("/proc/pressure/memory", "some total=0\n");
 	os_fail_open("pressure/memory", EOPNOTSUPP);
-	open_monitor();
+	machine_open();
 	CU_ASSERT(machine_says("psi", "unsupported", "psi=0"));
 	CU_ASSERT(machine_says("events", "live", ""));
 	ASSERT_INT(warnings, 0);
@@ -204,7 +197,7 @@ static void test_psi_hidden_later(void)
 
 	begin(1);
 	shrink_conf_set("psi_triggers", list);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	ASSERT_INT(machine_source("psi")->nr_fds, 1);
 	/* its file for reading is the one opened just before the trigger's */
@@ -221,7 +214,7 @@ static void level_is(const char *list, uint64_t some, uint64_t full, enum shrink
 	begin(2);
 	ASSERT_INT(shrink_conf_set("psi_triggers", list), 0);
 	fakeroot_file("/u/own/memory.current", "%llu\n", 98 * MIB + MIB / 2);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	machine_stalled(some, full);
 	signalled("psi", 0, EPOLLPRI);
@@ -257,7 +250,7 @@ static void test_psi_triggers_bad(void)
 	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(lists); i++) {
 		begin(2);
 		ASSERT_INT(shrink_conf_set("psi_triggers", lists[i]), 0);
-		open_monitor();
+		machine_open();
 		machine_look();
 		ASSERT_INT(warnings, 1);
 		CU_ASSERT_PTR_NOT_NULL(strstr(last_warning, "psi_triggers"));
@@ -280,7 +273,7 @@ static void notify(const char *name, int i)
 static void test_vmpressure(void)
 {
 	begin(1);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	CU_ASSERT(machine_says("vmpressure", "live", ""));
 	notify("vmpressure", 0);
@@ -302,7 +295,7 @@ static void test_vmpressure(void)
 static void test_oom(void)
 {
 	begin(1);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	CU_ASSERT(machine_says("oom", "live", ""));
 	fakeroot_file("/m/own/memory.usage_in_bytes", "%llu\n", 99 * MIB + MIB / 2);
@@ -314,7 +307,7 @@ static void test_oom(void)
 	end();
 
 	begin(1);
-	open_monitor();
+	machine_open();
 	machine_turn();
 	/* the eventfd is armed with the number of memory.oom_control's descriptor */
 	os_fail_reads(machine_source("oom")->fd[0] - 1, ENODEV);
@@ -333,10 +326,9 @@ static void test_systemd_file(void)
 	setenv("MEMORY_PRESSURE_WATCH", "/run/pressure", 1);
 	setenv("MEMORY_PRESSURE_WRITE", "c29tZSAxMDAwMDAgMTAwMDAwMAA=", 1);
 	fakeroot_file("/run/pressure", "some total=5000000\n");
-	open_monitor();
+	machine_open();
 	CU_ASSERT(machine_says("systemd", "live", "/run/pressure"));
 	CU_ASSERT(machine_says("psi", "live", "systemd takes precedence"));
-	fakeroot_file("/run/pressure", "some total=5000000\n"); /* not what was written to it */
 	machine_turn();
 	fakeroot_file("/run/pressure", "some total=5000900\n");
 	signalled("systemd", 0, EPOLLPRI);

@@ -82,8 +82,8 @@ static int take(struct shrink_source *src, uint64_t now, struct shrink_signal *s
 {
 	int level;
 
-	(void)src;
 	(void)now;
+	src->next_sample = UINT64_MAX;
 	if (!atomic_exchange_explicit(&notice_new, 0, memory_order_acquire))
 		return 0;
 	level = atomic_load_explicit(&notice_level, memory_order_relaxed);

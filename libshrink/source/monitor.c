@@ -242,7 +242,8 @@ uint64_t shrink_monitor_turn_polled(void)
 	for (size_t i = 0; n <= 0 && i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
-		if (src->nr_fds && !chore_runs(src))
+		/* who cannot be sampled would be due for ever */
+		if (src->nr_fds && src->ops->sample && !chore_runs(src))
 			src->next_sample = 0;
 	}
 	return turn(events, n < 0 ? 0 : n);
