@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2154
 # One run of the demo: server, load, neighbour, live table. Sourced by demo.sh,
-# whose limit, budget, seconds, rate, reads, seed, keys, server, built and out it uses.
+# whose limit, budget, seconds, rate, reads, seed, keys, server, runs, built and out it uses.
 
 serve_pid='' hog_pid='' load_pid='' ticks=''
 tty=''
@@ -44,14 +44,17 @@ pick_port() {
 	die "no free port"
 }
 
-# start_server RUN -m-VALUE LIBSHRINK_CONF: another port if this one was taken
+# start_server RUN -m-VALUE LIBSHRINK_CONF ALLOCATOR: another port if this one was taken
 start_server() {
-	local run=$1 megabytes=$2 conf=$3 n
+	local run=$1 megabytes=$2 allocator=$4 environment=(LIBSHRINK_CONF="$3") n
+
+	[ "$allocator" != jemalloc ] || environment+=(LD_PRELOAD="$preload_jemalloc")
 
 	for _ in 1 2 3; do
 		pick_port
-		serve "$out/$run.server.log" env LIBSHRINK_CONF="$conf" \
-			"$server" -l 127.0.0.1 -p "$port" -t 2 -m "$megabytes" 2>/dev/null &
+		serve "$out/$run.server.log" env "${environment[@]}" \
+			"$server" -l 127.0.0.1 -p "$port" -t 2 -m "$megabytes" \
+			--allocator="$allocator" 2>/dev/null &
 		serve_pid=$!
 		for ((n = 0; n < 100; n++)); do
 			answers "$port" && return
@@ -188,7 +191,7 @@ progress() {
 	value filled
 	done_=$((250 * REPLY / (keys + 1) + 750 * gets / reads))
 	[ "$done_" -le 1000 ] || done_=1000
-	done_=$(((index * 1000 + done_) * width / 3000))
+	done_=$(((index * 1000 + done_) * width / (${#runs[@]} * 1000)))
 	printf -v bar '%*s' "$done_" ''
 	printf '\r\e[K[%s%*s] %d%%' "${bar// /#}" $((width - done_)) '' $((done_ * 100 / width))
 }
@@ -248,14 +251,14 @@ results() {
 	cat "$out/$run.hog.jsonl" >>"$out/$run.jsonl" 2>/dev/null
 }
 
-# run_one NAME INDEX -m-VALUE LIBSHRINK_CONF
+# run_one NAME INDEX -m-VALUE LIBSHRINK_CONF [ALLOCATOR]
 run_one() {
 	local run=$1 index=$2 line='' hog_hold_msec=$((seconds * 250)) port over=0
 
 	if [ -z "$budget" ]; then
 		group_make "$limit" "libshrink-demo.$$" || die "the memory group went away: $group_reason"
 	fi
-	start_server "$run" "$3" "$4"
+	start_server "$run" "$3" "$4" "${5:-pool}"
 	start_load "$run"
 	follow "$run" "$index" || die "the load ended early, see $out/$run.load.log"
 	wait "$load_pid"

@@ -16,16 +16,18 @@ usage() {
 usage: scripts/demo.sh [options]
 
 Runs the example server kvcached three times under the same memory limit and the
-same load: with libshrink, without it, and with a small fixed size. In the middle
+same load: with libshrink, without it, and with a small fixed size; then with
+libshrink again, but values in the heap of malloc and of jemalloc. In the middle
 a neighbour in the same memory group takes half of the limit at full speed and
-gives it back. Prints a line a second and a verdict; leaves a plot and the
+gives it back. Prints a line a second, a verdict, and one for each allocator; leaves a plot and the
 figures in build/demo/. Installs and builds what is missing.
 
   --limit MIB     of the group, default 512
   --seconds S     of reading in each run, default 13
   --rate N        reads a second, default 12000
   --seed N        of the load, default 1: same seed, same questions
-  --quick         a small and short one, about 12 seconds
+  --allocators L  with these besides the pool, default "malloc jemalloc"; "" = none
+  --quick         a small and short one, about 20 seconds
   --budget        no group: the process's own RSS budget (also where no group
                   can be made)
   --built DIR     use the programs built in DIR; install and build nothing
@@ -35,10 +37,10 @@ END
 }
 
 limit_mib=512 seconds=13 rate=12000 seed=1 fills=4
-built='' out='' budget=''
+built='' out='' budget='' allocators='malloc jemalloc'
 while [ $# -gt 0 ]; do
 	case $1 in
-	--limit | --seconds | --rate | --seed | --built | --out)
+	--limit | --seconds | --rate | --seed | --built | --out | --allocators)
 		[ $# -gt 1 ] || { usage >&2; exit 2; } ;;
 	esac
 	case $1 in
@@ -48,6 +50,7 @@ while [ $# -gt 0 ]; do
 	--seed) seed=$2; shift ;;
 	--built) built=$2; shift ;;
 	--out) out=$2; shift ;;
+	--allocators) allocators=$2; shift ;;
 	--quick) limit_mib=192 seconds=3 fills=3 ;;
 	--budget) budget=1 ;;
 	-h | --help) usage; exit 0 ;;
@@ -60,6 +63,20 @@ for arg in "$limit_mib" "$seconds" "$rate" "$seed"; do
 done
 [ $((seconds * rate)) -gt 0 ] || { usage >&2; exit 2; }
 [ "$limit_mib" -ge 96 ] || die "a limit below 96 MiB is less than the programs need"
+
+for arg in $allocators; do
+	[[ $arg =~ ^(malloc|jemalloc)$ ]] || die "--allocators: $arg: malloc or jemalloc"
+done
+# It is preloaded, since linked it would be everybody's malloc.
+preload_jemalloc=libjemalloc.so.2
+if LD_PRELOAD=$preload_jemalloc true 2>&1 | grep -q "$preload_jemalloc"; then
+	[[ " $allocators " != *' jemalloc '* ]] || say "without jemalloc: no $preload_jemalloc here"
+	allocators=${allocators//jemalloc/}
+fi
+runs=(libshrink off fixed)
+for arg in $allocators; do
+	runs+=("$arg")
+done
 
 limit=$((limit_mib << 20)) reads=$((seconds * rate))
 # The mean value is 9.2 KiB: several times what the group can hold.
@@ -120,11 +137,17 @@ run_one libshrink 0 auto "${budget:+rss_budget:$limit}"
 run_one off 1 auto off
 # what a careful operator sets today: it fits beside the neighbour, with air
 run_one fixed 2 $((limit_mib * 3 / 8)) off
+# evicted is not returned: the same with values in a heap
+for arg in $allocators; do
+	run_one "$arg" "${index:=3}" auto "${budget:+rss_budget:$limit}" "$arg"
+	index=$((index + 1))
+done
 progress_end
 
-awk -f "$top/scripts/demo-plot.awk" -v limit="$limit" -v budget="${budget:-0}" \
-	"$out"/{libshrink,off,fixed}.jsonl >"$out/demo.svg" || die "no plot"
+(cd "$out" && awk -f "$top/scripts/demo-plot.awk" -v limit="$limit" -v budget="${budget:-0}" \
+	"${runs[@]/%/.jsonl}") >"$out/demo.svg" || die "no plot"
 awk -f "$top/scripts/demo-verdict.awk" -v json="$out/verdict.json" -v budget="${budget:-0}" \
+	-v allocators="$allocators" \
 	"$out/results.tsv"
 rc=$?
 printf '\nplot: %s\nfigures: %s\n' "$out/demo.svg" "$out/verdict.json"

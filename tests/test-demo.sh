@@ -26,6 +26,11 @@ demo()
 	bash "$top_srcdir/scripts/demo.sh" --quick --built "$top_builddir" --out "$out" "$@"
 }
 
+refuses()
+{
+	! bash "$top_srcdir/scripts/demo.sh" --built "$top_builddir" --out "$out/none" "$@" 2>/dev/null
+}
+
 # figure RUN KEY, from the verdict
 figure()
 {
@@ -60,12 +65,20 @@ check "the demo says that libshrink won" [ $status = 0 ]
 check "with libshrink nothing is killed" is libshrink oom_kills -eq 0
 check "without it the same load is killed" is off oom_kills -ge 1
 check "the fixed size is safe" is fixed oom_kills -eq 0
-for run in libshrink off fixed; do
+# no verdict is asked of a heap, but that there is one, and that no value is harmed
+others='malloc jemalloc'
+grep -q '^== without jemalloc' "$out/log" && others=malloc
+for run in $others; do
+	check "with $run: a verdict of one line, with what came back" \
+		[ "$(grep -cE "^with $run: .*( %|-) of what was evicted came back" "$out/log")" = 1 ]
+done
+for run in libshrink off fixed $others; do
 	check "$run: every value passed its checksum" is $run bad -eq 0
 	check "$run: no answer was garbled" is $run garbled -eq 0
 	check "$run: values were read" is $run hits -ge 1000
 done
 check "libshrink gave memory back to the system" is libshrink returned -ge 1048576
+check "an allocator that is none is refused" refuses --allocators tcmalloc
 check "the plot is whole" grep -q '</svg>' "$out/demo.svg"
 check "the verdict is one line" [ "$(grep -c '^verdict: libshrink won' "$out/log")" = 1 ]
 check "no group and no server is left" nothing_left $pid

@@ -296,7 +296,9 @@ static bool turn(struct conn *c, bool may_read)
 			break;
 		alive = work(c);
 	}
-	if (((c->eof && !c->waits) || c->state == NEXT_CLOSE) && !evbuffer_get_length(c->session.out))
+	if (c->waits || evbuffer_get_length(c->session.out))
+		return alive;
+	if (c->eof || c->state == NEXT_CLOSE)
 		alive = false;
 	return alive;
 }
