@@ -31,6 +31,7 @@ static int bridge_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	}
 	s->owner = get_pid(task_tgid(current));
+	mutex_init(&s->admin);
 	mutex_init(&s->mutex);
 	spin_lock_init(&s->table_lock);
 	init_waitqueue_head(&s->wait);
@@ -38,18 +39,22 @@ static int bridge_open(struct inode *inode, struct file *file)
 	return stream_open(inode, file);
 }
 
+/* Under admin, or at the very end. Once the mutex was held nobody is inside the old one
+ * but the kernel. */
 static struct bridge_cache *table_set(struct bridge_session *s, u32 index, struct bridge_cache *c)
 {
 	struct bridge_cache *old;
 
+	mutex_lock(&s->mutex);
 	spin_lock(&s->table_lock);
 	old = s->cache[index];
 	s->cache[index] = c;
 	spin_unlock(&s->table_lock);
+	mutex_unlock(&s->mutex);
 	return old;
 }
 
-/* Under the mutex, or at the very end. */
+/* Under admin, or at the very end. */
 static void drop(struct bridge_session *s, u32 index)
 {
 	struct bridge_cache *c = table_set(s, index, NULL);
@@ -144,15 +149,15 @@ static long ioctl_register(struct bridge_session *s, void __user *arg)
 
 	if (copy_from_user(&reg, arg, sizeof(reg)))
 		return -EFAULT;
-	mutex_lock(&s->mutex);
+	mutex_lock(&s->admin);
 	r = register_cache(s, &reg);
-	mutex_unlock(&s->mutex);
+	mutex_unlock(&s->admin);
 	if (r || !copy_to_user(arg, &reg, sizeof(reg)))
 		return r;
 	/* whoever cannot be told the index cannot use it */
-	mutex_lock(&s->mutex);
+	mutex_lock(&s->admin);
 	drop(s, reg.ret_index);
-	mutex_unlock(&s->mutex);
+	mutex_unlock(&s->admin);
 	return -EFAULT;
 }
 
@@ -160,12 +165,12 @@ static long ioctl_unregister(struct bridge_session *s, unsigned long index)
 {
 	long r = -ENOENT;
 
-	mutex_lock(&s->mutex);
+	mutex_lock(&s->admin);
 	if (index < SHRINK_BRIDGE_CACHES && s->cache[index]) {
 		drop(s, index);
 		r = 0;
 	}
-	mutex_unlock(&s->mutex);
+	mutex_unlock(&s->admin);
 	return r;
 }
 
@@ -177,10 +182,10 @@ static long ioctl_bind(struct bridge_session *s, void __user *arg)
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	mutex_lock(&s->mutex);
+	mutex_lock(&s->admin);
 	c = find(s, bind.index);
 	r = c ? bridge_cache_bind(c, &bind.ret_nid) : -ENOENT;
-	mutex_unlock(&s->mutex);
+	mutex_unlock(&s->admin);
 	if (!r && copy_to_user(arg, &bind, sizeof(bind)))
 		r = -EFAULT;
 	return r;
@@ -188,7 +193,7 @@ static long ioctl_bind(struct bridge_session *s, void __user *arg)
 
 static long ioctl_stats(struct bridge_session *s, void __user *arg)
 {
-	struct shrink_bridge_stats stats;
+	struct shrink_bridge_cache_stats stats;
 	struct bridge_cache *c;
 	u32 index;
 
@@ -209,6 +214,11 @@ static long ioctl_stats(struct bridge_session *s, void __user *arg)
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
+static long ioctl_version(u32 __user *arg)
+{
+	return put_user(SHRINK_BRIDGE_ABI, arg);
+}
+
 static long bridge_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct bridge_session *s = file->private_data;
@@ -224,6 +234,8 @@ static long bridge_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_bind(s, (void __user *)arg);
 	case SHRINK_BRIDGE_STATS:
 		return ioctl_stats(s, (void __user *)arg);
+	case SHRINK_BRIDGE_VERSION:
+		return ioctl_version((void __user *)arg);
 	}
 	return -ENOTTY;
 }

@@ -7,11 +7,12 @@
  *	user.c    how many caches a user may have
  *	device.c  /dev/shrink
  *
- * Locks, outermost first: a session's mutex; its table lock; a cache's lock. Shrinker
- * callbacks take the cache's lock only, which is held for a few instructions and never
- * across anything that sleeps: reclaim waits for nobody in user space, nor for somebody
- * who registers. Nothing is copied from or to user space under any of them, since
- * mmap() comes with the address space locked and takes the table lock.
+ * Locks, outermost first: a session's admin mutex, under which shrinkers come and go, which
+ * may wait for reclaim; its mutex, for requests and results, which do not; its table lock; a
+ * cache's lock. Shrinker callbacks take the cache's lock only, which is held for a few
+ * instructions and never across anything that sleeps: reclaim waits for nobody in user
+ * space, nor for somebody who registers. Nothing is copied from or to user space under
+ * any of them, since mmap() comes with the address space locked and takes the table lock.
  */
 #ifndef SHRINK_BRIDGE_H
 #define SHRINK_BRIDGE_H
@@ -48,7 +49,7 @@ struct bridge_cache {
 	bool ready; /* release/acquire: callbacks may look at all of this */
 	spinlock_t lock;
 	struct bridge_slot slot[SHRINK_BRIDGE_NODES];
-	struct shrink_bridge_stats stats;
+	struct shrink_bridge_cache_stats stats;
 	/* SHRINK_BRIDGE_GROUP: what makes the kernel ask this shrinker for a group is an
 	 * object on a list_lru that is charged to it; one a node */
 	struct list_lru lru;
@@ -70,7 +71,8 @@ struct bridge_user {
 struct bridge_session {
 	struct pid *owner;
 	struct bridge_user *user;
-	struct mutex mutex;    /* one caller at a time */
+	struct mutex admin;    /* register, unregister, bind: one caller at a time */
+	struct mutex mutex;    /* read, write */
 	spinlock_t table_lock; /* cache[] against mmap */
 	struct bridge_cache *cache[SHRINK_BRIDGE_CACHES];
 	wait_queue_head_t wait;

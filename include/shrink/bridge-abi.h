@@ -72,7 +72,7 @@ struct shrink_bridge_bind {
 	__u32 ret_nid; /* the node that is served now */
 };
 
-struct shrink_bridge_stats {
+struct shrink_bridge_cache_stats {
 	__u32 index;
 	__u32 pad;
 	__u64 counts;  /* times the kernel asked how many there are */
@@ -83,9 +83,13 @@ struct shrink_bridge_stats {
 	__u64 owed;    /* told by results, the kernel not yet */
 };
 
+/* The version of all this, for SHRINK_BRIDGE_VERSION; another one is another interface. */
+#define SHRINK_BRIDGE_ABI 1
+
 #define SHRINK_BRIDGE_REGISTER _IOWR('%', 0x50, struct shrink_bridge_register)
 #define SHRINK_BRIDGE_UNREGISTER _IO('%', 0x51) /* the argument is the index */
 #define SHRINK_BRIDGE_BIND _IOWR('%', 0x52, struct shrink_bridge_bind)
-#define SHRINK_BRIDGE_STATS _IOWR('%', 0x53, struct shrink_bridge_stats)
+#define SHRINK_BRIDGE_STATS _IOWR('%', 0x53, struct shrink_bridge_cache_stats)
+#define SHRINK_BRIDGE_VERSION _IOR('%', 0x54, __u32)
 
 #endif /* SHRINK_BRIDGE_ABI_H */

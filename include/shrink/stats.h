@@ -133,7 +133,7 @@ struct shrink_round {
 	uint64_t freed_bytes;
 	uint64_t pending_bytes;
 	int64_t returned_bytes;
-	int32_t priority_first;
+	int32_t priority_first;  /**< -1: the kernel's requests, which have none */
 	int32_t priority_last;
 	uint32_t end;            /**< enum shrink_round_end */
 	uint32_t level;

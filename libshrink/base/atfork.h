@@ -22,6 +22,7 @@ enum shrink_fork_order {
 	SHRINK_FORK_OFFLINE,  /* groups going offline: takes lists' locks */
 	SHRINK_FORK_LRUVEC,
 	SHRINK_FORK_LRU,      /* waits, bounded, for callbacks under a list's lock */
+	SHRINK_FORK_BRIDGE,   /* caches mirrored in the kernel */
 	SHRINK_FORK_REGISTRY, /* list, limbo, owners */
 	SHRINK_FORK_STOCK,    /* threads' charges in advance */
 	SHRINK_FORK_LIFE,     /* ids */

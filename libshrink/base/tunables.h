@@ -113,10 +113,13 @@
 	SHRINK_WORD(memavailable, "off|on", 1, START, "source: the machine's MemAvailable")        \
 	SHRINK_WORD(bridge, "off|auto|trace|module|bpf|perf|helper", 0, START,                     \
 		    "source: the kernel's own reclaim of us, followed through its tracepoints; "   \
-		    "needs CAP_BPF and CAP_PERFMON, or root. module: none in this version; "       \
+		    "needs CAP_BPF and CAP_PERFMON, or root. module: our caches are the kernel's " \
+		    "own shrinkers; needs the module shrink_bridge and access to /dev/shrink. "    \
 		    "bpf, perf, helper: only that way of following, where trace takes the best")   \
 	SHRINK_TEXT(bridge_socket, 108, START,                                                     \
 		    "where shrink-bridged(8) listens; empty: /run/libshrink/bridge.sock")          \
+	SHRINK_NUM(bridge_count, "msec", 200, 1, 60000, NOW,                                       \
+		   "bridge:module: what the kernel reads of a cache's size is at most so old")     \
 	SHRINK_WORD(bridge_drop_caches, "off|on", 0, NOW,                                          \
 		    "on: drop_caches, as the bridge sees it, drops ours too")                      \
 	SHRINK_WORD(age, "off|on", 0, NOW,                                                         \

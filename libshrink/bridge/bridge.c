@@ -58,21 +58,42 @@ static int trace_take(shrink_bridge_fn fn, void *arg)
 	return shrink_bpf_consume(&trace.bpf);
 }
 
-static int module_open(const struct shrink_bridge_who *who, char *reason, size_t size)
-{
-	(void)who;
-	snprintf(reason, size, "not in this version");
-	return -EOPNOTSUPP;
-}
+static const struct shrink_bridge_ops bpf_ops = {
+	.name = "bpf",
+	.mode = SHRINK_BRIDGE_BPF,
+	.open = trace_open,
+	.close = trace_close,
+	.fd = trace_fd,
+	.take = trace_take,
+};
 
-static const struct shrink_bridge_ops ladder[] = {
-	{"module", SHRINK_BRIDGE_MODULE, module_open, trace_close, trace_fd, trace_take, NULL,
-	 NULL},
-	{"bpf", SHRINK_BRIDGE_BPF, trace_open, trace_close, trace_fd, trace_take, NULL, NULL},
-	{"helper", SHRINK_BRIDGE_HELPER, shrink_helper_open, shrink_helper_close, shrink_helper_fd,
-	 shrink_helper_take, shrink_helper_due, shrink_helper_chore},
-	{"perf", SHRINK_BRIDGE_PERF, shrink_perf_open, shrink_perf_close, shrink_perf_fd,
-	 shrink_perf_take, shrink_perf_due, shrink_perf_chore},
+static const struct shrink_bridge_ops helper_ops = {
+	.name = "helper",
+	.mode = SHRINK_BRIDGE_HELPER,
+	.open = shrink_helper_open,
+	.close = shrink_helper_close,
+	.fd = shrink_helper_fd,
+	.take = shrink_helper_take,
+	.due = shrink_helper_due,
+	.chore = shrink_helper_chore,
+};
+
+static const struct shrink_bridge_ops perf_ops = {
+	.name = "perf",
+	.mode = SHRINK_BRIDGE_PERF,
+	.open = shrink_perf_open,
+	.close = shrink_perf_close,
+	.fd = shrink_perf_fd,
+	.take = shrink_perf_take,
+	.due = shrink_perf_due,
+	.chore = shrink_perf_chore,
+};
+
+static const struct shrink_bridge_ops *const ladder[] = {
+	&shrink_bridge_module,
+	&bpf_ops,
+	&helper_ops,
+	&perf_ops,
 };
 
 static bool wanted(enum shrink_bridge_mode mode, const struct shrink_bridge_ops *ops)
@@ -93,14 +114,14 @@ const struct shrink_bridge_ops *shrink_bridge_open(enum shrink_bridge_mode mode,
 		char why[128] = "";
 		int r;
 
-		if (!wanted(mode, &ladder[i]))
+		if (!wanted(mode, ladder[i]))
 			continue;
-		r = ladder[i].open(who, why, sizeof(why));
+		r = ladder[i]->open(who, why, sizeof(why));
 		if (*why && used < size)
 			used += (size_t)snprintf(reason + used, size - used, "%s%s: %s",
-						 used ? "; " : "", ladder[i].name, why);
+						 used ? "; " : "", ladder[i]->name, why);
 		if (!r)
-			return &ladder[i];
+			return ladder[i];
 		*ret_err = r;
 	}
 	return NULL;

@@ -17,6 +17,8 @@
 #include <shrink/bridge.h>
 #include <libshrink/bridge/follow.h>
 
+struct shrink_pass;
+
 /* Whom it is about. */
 struct shrink_bridge_who {
 	const uint64_t *groups; /* kernfs ids: the top, our own, those above it */
@@ -41,7 +43,18 @@ struct shrink_bridge_ops {
 	 * another thread; take() may run beside it, close() may not. */
 	bool (*due)(void);
 	int (*chore)(void);
+	/* Of a back end that has our caches in the kernel; NULL where events are all. What it
+	 * takes are requests to caches, not events: */
+	int (*changed_fd)(void); /* readable when caches have come, gone or changed */
+	/* Tells the kernel of these. May allocate, wait and take its time. 0, or a negative
+	 * errno: not all could be told, with the reason. */
+	int (*sync)(char *reason, size_t size);
+	/* Does what was taken, and has the kernel know how much there is; as a pass, inside
+	 * the gate, on a thread that may run callbacks. */
+	void (*serve)(struct shrink_pass *pass);
 };
+
+extern const struct shrink_bridge_ops shrink_bridge_module; /* module.c */
 
 /* The first that works of those @mode permits. NULL: none, @reason says of each why,
  * *@ret_err is the last one's error. */

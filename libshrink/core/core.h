@@ -135,6 +135,12 @@ unsigned long shrink_registry_limbo(void);
 void shrink_registry_drain(bool wait);
 /* Called with no lock held, on the thread that frees, when limbo is filling. */
 void shrink_registry_on_limbo(void (*crowded)(void));
+/* Whoever mirrors shrinkers elsewhere is told, with none of the core's locks held:
+ * changed(NULL): one was registered, or set otherwise; changed(s): its last callback has
+ * returned, and its memory will go. It may wait for nothing but a lock of its own. NULL:
+ * nobody is told; a call may be under way still. */
+void shrink_registry_on_change(void (*changed)(struct shrinker_impl *gone));
+void shrink_registry_changed(struct shrinker_impl *gone);
 /* Applies the configuration's per-cache rules to every shrinker. */
 void shrink_registry_apply_rules(void);
 void shrink_registry_fork_prepare(void);

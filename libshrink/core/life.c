@@ -199,6 +199,8 @@ int shrinker_register(struct shrinker *pub)
 		atomic_store_explicit(&s->refs, 1, memory_order_release);
 	}
 	shrink_registry_unlock();
+	if (!r)
+		shrink_registry_changed(NULL);
 	return r;
 }
 

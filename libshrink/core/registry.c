@@ -42,6 +42,7 @@ static struct shrinker_impl *limbo;
 static _Atomic unsigned long limbo_count;
 static void (*_Atomic limbo_hook)(void);
 #define LIMBO_CROWD 512 /* about half a MiB */
+static void (*_Atomic change_hook)(struct shrinker_impl *gone);
 
 void shrink_registry_lock(void)
 {
@@ -98,6 +99,20 @@ bool shrinker_try_get(struct shrinker_impl *s)
 	return false;
 }
 
+void shrink_registry_on_change(void (*changed)(struct shrinker_impl *gone))
+{
+	atomic_store_explicit(&change_hook, changed, memory_order_release);
+}
+
+void shrink_registry_changed(struct shrinker_impl *gone)
+{
+	void (*changed)(struct shrinker_impl *) =
+		atomic_load_explicit(&change_hook, memory_order_acquire);
+
+	if (changed)
+		changed(gone);
+}
+
 /* D -> X. After the unlock @s belongs to whoever waits, or to limbo. */
 static void finish(struct shrinker_impl *s)
 {
@@ -105,6 +120,7 @@ static void finish(struct shrinker_impl *s)
 	void *arg = s->pub.private_data;
 	bool waited;
 
+	shrink_registry_changed(s);
 	pthread_mutex_lock(&lock);
 	unlink_locked(s);
 	shrinker_unmap_id(s->id);
@@ -225,6 +241,7 @@ void shrink_registry_apply_rules(void)
 	     s = atomic_load_explicit(&s->next, memory_order_relaxed))
 		shrinker_apply_rules(s);
 	pthread_mutex_unlock(&lock);
+	shrink_registry_changed(NULL);
 }
 
 void shrink_registry_fork_prepare(void)

@@ -48,6 +48,7 @@ static int set(struct shrinker *pub, unsigned int rule,
 	if (s->env & rule)
 		r = -EPERM;
 	shrink_registry_unlock();
+	shrink_registry_changed(NULL);
 	return r;
 }
 
@@ -111,6 +112,7 @@ int shrinker_set_name(struct shrinker *pub, const char *fmt, ...)
 	if (s->state != SHRINKER_A)
 		shrinker_apply_rules(s);
 	shrink_registry_unlock();
+	shrink_registry_changed(NULL);
 	return 0;
 }
 

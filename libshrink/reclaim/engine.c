@@ -61,7 +61,7 @@ static void keep_rest(struct shrink_goal *goal, uint64_t freed, uint64_t own)
 {
 	goal->bytes = shrink_sub_u64(goal->bytes, freed);
 	goal->deadline = own;
-	if (!goal->bytes)
+	if (!goal->bytes && !goal->visit)
 		return;
 	pthread_mutex_lock(&shrink_engine.lock);
 	shrink_queue_add(goal);
@@ -133,7 +133,7 @@ static void lead(struct shrink_worker *w)
 	w->busy = true;
 	pthread_mutex_unlock(&shrink_engine.lock);
 	run(&w->goal, &w->ticker, &rec);
-	if (done)
+	if (done && !(w->goal.visit && !rec.end_nsec)) /* a mere count changes nothing */
 		done();
 	pthread_mutex_lock(&shrink_engine.lock);
 	w->busy = false;

@@ -1,9 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+#include <libshrink/base/bits.h>
 #include <libshrink/reclaim/memcg-goals.h>
 #include <libshrink/reclaim/queue.h>
 
-static bool pending;
-static struct shrink_goal goal_of_process;
+static bool pending, visit_pending;
+static struct shrink_goal goal_of_process, visit;
+
+/* Two goals that wait become one: the larger, the more urgent of each. */
+static void merge(struct shrink_goal *into, const struct shrink_goal *from)
+{
+	into->bytes = shrink_max_u64(into->bytes, from->bytes);
+	if (into->gauged && from->gauged && into->share)
+		into->share = !from->share || from->share > into->share ? from->share
+									: into->share;
+	else if (from->gauged)
+		into->share = from->share;
+	into->gauged |= from->gauged;
+	into->at_node &= from->at_node && into->nid == from->nid;
+	into->probe &= from->probe;
+	if (from->priority < into->priority)
+		into->priority = from->priority;
+	if (from->level > into->level)
+		into->level = from->level;
+}
 
 void shrink_queue_add(const struct shrink_goal *goal)
 {
@@ -11,8 +30,14 @@ void shrink_queue_add(const struct shrink_goal *goal)
 		shrink_memcg_goals_add(goal);
 		return;
 	}
+	if (goal->visit) {
+		if (!visit_pending)
+			visit = *goal;
+		visit_pending = true;
+		return;
+	}
 	if (pending)
-		shrink_goal_merge(&goal_of_process, goal);
+		merge(&goal_of_process, goal);
 	else
 		goal_of_process = *goal;
 	pending = true;
@@ -20,11 +45,16 @@ void shrink_queue_add(const struct shrink_goal *goal)
 
 bool shrink_queue_any(void)
 {
-	return pending || shrink_memcg_goals_any();
+	return pending || visit_pending || shrink_memcg_goals_any();
 }
 
 bool shrink_queue_take(struct shrink_goal *ret_goal)
 {
+	if (visit_pending) {
+		*ret_goal = visit;
+		visit_pending = false;
+		return true;
+	}
 	if (!pending)
 		return shrink_memcg_goals_take(ret_goal);
 	*ret_goal = goal_of_process;
@@ -34,6 +64,6 @@ bool shrink_queue_take(struct shrink_goal *ret_goal)
 
 void shrink_queue_clear(void)
 {
-	pending = false;
+	pending = visit_pending = false;
 	shrink_memcg_goals_clear();
 }

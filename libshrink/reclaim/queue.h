@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
 /*
- * Goals that wait for the worker: one for the process, into which all merge, and
- * those of groups behind it. The engine's lock is held around each call.
+ * Goals that wait for the worker: a visit, which somebody else has bounded; one for the
+ * process, into which all merge; and those of groups behind it. The engine's lock is
+ * held around each call.
  */
 #ifndef SHRINK_RECLAIM_QUEUE_H
 #define SHRINK_RECLAIM_QUEUE_H
@@ -10,8 +11,8 @@
 
 void shrink_queue_add(const struct shrink_goal *goal);
 bool shrink_queue_any(void);
-/* The process before its groups; false: nothing waits. Whoever takes a goal puts
- * its group afterwards. */
+/* The visit, then the process, then its groups; false: nothing waits. Whoever takes a
+ * goal puts its group afterwards. */
 bool shrink_queue_take(struct shrink_goal *ret_goal);
 void shrink_queue_clear(void);
 

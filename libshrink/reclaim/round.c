@@ -50,23 +50,6 @@ static uint64_t rss_now(void)
 	return rss_hook ? rss_hook() : 0;
 }
 
-void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from)
-{
-	into->bytes = shrink_max_u64(into->bytes, from->bytes);
-	if (into->gauged && from->gauged && into->share)
-		into->share = !from->share || from->share > into->share ? from->share
-									: into->share;
-	else if (from->gauged)
-		into->share = from->share;
-	into->gauged |= from->gauged;
-	into->at_node &= from->at_node && into->nid == from->nid;
-	into->probe &= from->probe;
-	if (from->priority < into->priority)
-		into->priority = from->priority;
-	if (from->level > into->level)
-		into->level = from->level;
-}
-
 /* A round in the making. */
 struct round {
 	const struct shrink_goal *goal;
@@ -369,6 +352,23 @@ static void finish(struct round *r, int end)
 	shrink_record_add(rec);
 }
 
+/* What somebody else has reckoned: no priority, no plan. Without a scan it was no round. */
+static uint64_t visit_round(struct round *r)
+{
+	r->pass.enough = NULL;
+	r->rss_begin = rss_now();
+	r->rec->priority_first = r->rec->priority_last = -1;
+	r->goal->visit(&r->pass);
+	shrink_pass_tell(&r->pass);
+	if (!r->pass.first_scan && !r->pass.posted_bytes) {
+		r->rec->end = r->pass.stopped ? SHRINK_ROUND_DEADLINE : SHRINK_ROUND_MET;
+		return 0;
+	}
+	release_stage(r);
+	finish(r, r->pass.stopped ? SHRINK_ROUND_DEADLINE : SHRINK_ROUND_MET);
+	return r->pass.freed_bytes;
+}
+
 uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *ticker,
 			  struct shrink_round *ret_round, uint64_t *ret_refused)
 {
@@ -401,6 +401,8 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	memcpy(ret_round->source, goal->source, sizeof(ret_round->source));
 	*ret_refused = 0;
 
+	if (goal->visit)
+		return visit_round(&r);
 	if (!goal->bytes && !goal->gauged) {
 		r.pass.enough = NULL;
 		r.rss_begin = rss_now();

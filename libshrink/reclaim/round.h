@@ -31,6 +31,9 @@ struct shrink_goal {
 	struct shrink_memcg *memcg; /* this group and those below; NULL = the root */
 	bool at_node;        /* all caches are asked, NUMA-aware ones at node .nid */
 	uint64_t notice;     /* when the cause was seen */
+	/* in place of a walk over all caches: the kernel's requests to single ones. Goals of
+	 * this kind do not merge with others */
+	void (*visit)(struct shrink_pass *pass);
 	bool probe;          /* proactive: what comes of it says nothing of pressure */
 	int start;           /* a local pass: priority to begin at, at most; 0 = any */
 	/* one memory node: its need in place of the gauges', and never all of a cache */
@@ -42,9 +45,6 @@ struct shrink_goal {
 	enum shrink_level level;
 	char source[16];
 };
-
-/* Two goals that wait become one: the larger, the more urgent of each. */
-void shrink_goal_merge(struct shrink_goal *into, const struct shrink_goal *from);
 
 /* Runs it on the calling thread, inside the gate. @ticker: NULL, or the worker's.
  * The record is also kept for shrink_rounds() where anything was done. Returns

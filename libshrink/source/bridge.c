@@ -11,6 +11,9 @@
  *
  * The priority comes from the shrinkers the kernel asks in our group; so one object of
  * one of them is always kept there (os/bait.h).
+ *
+ * Where our caches are the kernel's own shrinkers (bridge:module) it asks each by itself:
+ * what it asks for is done by the worker in a visit, which also counts what there is.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,6 +26,7 @@
 #include <libshrink/bridge/latency.h>
 #include <libshrink/os/bait.h>
 #include <libshrink/os/clock.h>
+#include <libshrink/os/fd.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/source/bridge.h>
 #include <libshrink/source/source.h>
@@ -31,10 +35,13 @@
 #define BAIT_NSEC NSEC_PER_SEC
 #define TOP_GROUP 1
 
+enum { EVENTS, CHANGED }; /* places of fd[] */
+
 /* The monitor's own. */
 static struct {
 	const struct shrink_bridge_ops *ops;
 	struct shrink_signal *sig; /* of the turn */
+	int changed;		   /* caches have, since the last chore began */
 	/* what is known of it, also to other threads; the first under the sources' lock */
 	char reason[sizeof(((struct shrink_bridge_stats *)NULL)->reason)];
 	char means[16];
@@ -163,9 +170,9 @@ static void watch(struct shrink_source *src)
 {
 	int fd = bridge.ops->fd();
 
-	if (src->nr_fds && src->fd[0] == fd)
+	if (src->nr_fds && src->fd[EVENTS] == fd)
 		return;
-	src->fd[0] = fd;
+	src->fd[EVENTS] = fd;
 	src->nr_fds = fd >= 0;
 	src->fds_changed = 1;
 }
@@ -178,34 +185,93 @@ static int take(struct shrink_source *src, struct shrink_signal *sig)
 	r = bridge.ops->take(on_event, NULL);
 	if (r < 0)
 		return shrink_source_fail(src, r, "%s: %s", bridge.ops->name, strerror(-r));
-	renew_bait(src); /* who reclaims us may have taken it */
+	sig->hint |= bridge.ops->serve && r;
+	if (!bridge.ops->serve)
+		renew_bait(src); /* who reclaims us may have taken it */
 	watch(src);
 	if (bridge.ops->due && bridge.ops->due())
 		__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
+	return r;
+}
+
+static void post_visit(uint64_t now)
+{
+	struct shrink_goal goal = {
+		.visit = bridge.ops->serve,
+		.priority = SHRINK_DEF_PRIORITY,
+		.gfp_mask = SHRINK_GFP_ALL,
+		.probe = true, /* the kernel knows how it goes on */
+		.notice = now,
+		.level = SHRINK_LEVEL_LOW,
+		.source = "bridge",
+	};
+
+	shrink_engine_post(&goal);
+}
+
+/* Caches have come or gone: the kernel is told where that may take its time. */
+static int ready_changed(struct shrink_source *src)
+{
+	shrink_os_drain(src->fd[CHANGED]);
+	__atomic_store_n(&bridge.changed, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* What could not be told is no failure: the others are served. */
+static int sync_caches(struct shrink_source *src, const struct shrink_bridge_ops *ops)
+{
+	char reason[sizeof(src->reason) - 16];
+
+	__atomic_store_n(&bridge.changed, 0, __ATOMIC_RELEASE);
+	(void)ops->sync(reason, sizeof(reason));
+	set_means(ops->name, reason);
+	shrink_source_fail(src, 0, "%s%s%s", *reason ? ops->name : "", *reason ? ": " : "",
+			   reason);
 	return 0;
 }
 
 static int chore(struct shrink_source *src)
 {
-	int r = bridge.ops->chore ? bridge.ops->chore() : 0;
+	const struct shrink_bridge_ops *ops = bridge.ops;
+	int r;
 
-	return r < 0 ? shrink_source_fail(src, r, "%s: %s", bridge.ops->name, strerror(-r)) : 0;
+	if (!ops)
+		return 0; /* it has failed meanwhile */
+	if (ops->sync)
+		return sync_caches(src, ops);
+	r = ops->chore ? ops->chore() : 0;
+	return r < 0 ? shrink_source_fail(src, r, "%s: %s", ops->name, strerror(-r)) : 0;
 }
 
 static int ready(struct shrink_source *src, int index, uint32_t events, uint64_t now,
 		 struct shrink_signal *sig)
 {
-	(void)index;
+	int r;
+
 	(void)events;
-	(void)now;
-	return take(src, sig);
+	if (index == CHANGED)
+		return ready_changed(src);
+	r = take(src, sig);
+	if (r > 0 && bridge.ops->serve)
+		post_visit(now);
+	return r;
 }
 
 /* Also where nothing woke us: in loop mode somebody else may have taken the wake-up. */
 static int sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
+	int r = take(src, sig);
+
 	src->next_sample = now + BAIT_NSEC;
-	return take(src, sig);
+	if (r < 0 || !bridge.ops->serve)
+		return r;
+	src->next_sample = now + SHRINK_TUN(bridge_count) * NSEC_PER_MSEC;
+	/* amid a chore, which may have passed by it */
+	if (__atomic_load_n(&bridge.changed, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
+	post_visit(now); /* for what was taken, and to count */
+	return r;
 }
 
 /* Our own group, its ancestors, and the top of the machine's, whether we see it or not. */
@@ -245,7 +311,10 @@ static int bridge_open(struct shrink_source *src)
 		return shrink_source_fail(src, r, "%s", reason);
 	if (*reason)
 		shrink_source_fail(src, 0, "%s", reason);
+	bridge.changed = 0;
 	watch(src);
+	if (bridge.ops->changed_fd)
+		src->fd[src->nr_fds++] = bridge.ops->changed_fd();
 	src->next_sample = 0;
 	return 0;
 }

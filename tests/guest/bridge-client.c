@@ -125,7 +125,7 @@ static int reply(unsigned int index, unsigned int nid, uint64_t seq, uint64_t fr
 
 static void do_stats(unsigned int index)
 {
-	struct shrink_bridge_stats st = {.index = index};
+	struct shrink_bridge_cache_stats st = {.index = index};
 
 	if (ioctl(fd, SHRINK_BRIDGE_STATS, &st) < 0)
 		say_error();
