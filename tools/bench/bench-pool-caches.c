@@ -4,7 +4,7 @@
  * of a request, and what comes back when a quarter is given up. Each runs in a process
  * of its own, so that nobody's heap is another's; what is resident is the kernel's word.
  *
- *	bench-pool-caches [-m MIB] [-n REQUESTS] [TRACE.csv ...]
+ *	bench-pool-caches [-c WORD] [-m MIB] [-n REQUESTS] [TRACE.csv ...]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <shrink/arena.h>
 
 #include "tools/bench/bench.h"
 #include "tools/bench/pool/caches.h"
@@ -171,10 +173,24 @@ static void figure(const char *load, const struct cache *c, const char *what, co
 					   .baseline = baseline});
 }
 
+static const char *only; /* caches whose name has it; NULL = all */
+
+static int is_left_out(const struct cache *c, int jemalloc)
+{
+	if (c == &cache_exact)
+		return 0; /* the baseline */
+	if (only && !strstr(c->policy.name, only))
+		return 1;
+	if (c == &cache_arena || c == &cache_arena_sorted)
+		return shrink_arena_supported() < 0;
+	return c == &cache_jemalloc && !jemalloc;
+}
+
 static void one_load(const char *load, const struct trace *t, uint64_t capacity, int jemalloc)
 {
 	const struct cache *const caches[] = {
 		&cache_exact,	 &cache_malloc, &cache_jemalloc, &cache_slabs,
+		&cache_arena,	 &cache_arena_sorted,
 		&cache_segments, &cache_merged, &cache_pool,	 &cache_pool_move,
 	};
 	double exact = 0;
@@ -182,7 +198,7 @@ static void one_load(const char *load, const struct trace *t, uint64_t capacity,
 		const struct cache *c = caches[i];
 		struct outcome out;
 
-		if (c == &cache_jemalloc && !jemalloc)
+		if (is_left_out(c, jemalloc))
 			continue;
 		out = run_apart(c, t, capacity);
 		if (!i)
@@ -228,9 +244,9 @@ static void from_file(const char *name, uint64_t capacity, int jemalloc)
 
 static int usage(void)
 {
-	fputs("usage: bench-pool-caches [-m MIB] [-n REQUESTS] [TRACE.csv ...]\n"
+	fputs("usage: bench-pool-caches [-c WORD] [-m MIB] [-n REQUESTS] [TRACE.csv ...]\n"
 	      "Caches of MIB resident megabytes, 16 or more, under loads made up, or under\n"
-	      "traces as shrink-replay(1) reads them.\n",
+	      "traces as shrink-replay(1) reads them. -c: only caches whose name has WORD.\n",
 	      stderr);
 	return 2;
 }
@@ -241,8 +257,10 @@ int main(int argc, char **argv)
 	uint64_t mib = 64;
 	int jemalloc, c;
 
-	while ((c = getopt(argc, argv, "m:n:")) != -1) {
-		if (c == 'm' && atoi(optarg) >= 16)
+	while ((c = getopt(argc, argv, "c:m:n:")) != -1) {
+		if (c == 'c')
+			only = optarg;
+		else if (c == 'm' && atoi(optarg) >= 16)
 			mib = (uint64_t)atoi(optarg);
 		else if (c == 'n' && atoi(optarg) >= 1000)
 			requests = (size_t)atoi(optarg);

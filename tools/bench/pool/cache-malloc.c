@@ -16,7 +16,8 @@ static int (*je_mallctl)(const char *, void *, size_t *, void *, size_t);
 
 int cache_jemalloc_load(void)
 {
-	void *lib = dlopen("libjemalloc.so.2", RTLD_NOW | RTLD_LOCAL);
+	/* behind everything else, so that malloc stays glibc's; global, for the arenas */
+	void *lib = dlopen("libjemalloc.so.2", RTLD_NOW | RTLD_GLOBAL);
 
 	if (!lib)
 		return -ENOENT;

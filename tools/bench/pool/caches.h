@@ -26,6 +26,9 @@ extern const struct cache cache_exact;
 /* Exact LRU, each object malloc'ed. Its share of bytes is lowered whenever the process
  * is larger than it may be. */
 extern const struct cache cache_malloc, cache_jemalloc;
+/* LRU on an arena of its own: its order, or of the coldest those on the sparsest slabs. Only
+ * where there is jemalloc. */
+extern const struct cache cache_arena, cache_arena_sorted;
 /* 0, or -errno: no jemalloc to be found. */
 int cache_jemalloc_load(void);
 /* Slab classes a quarter apart, pages never of one class for good: a page of the class
