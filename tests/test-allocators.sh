@@ -55,4 +55,61 @@ same "is left alone" "$(field runs "$tmp/out")" 0
 # would abort
 try "" fifo
 same "who does not own malloc is not asked" "$(field allocator "$tmp/out")" glibc
+
+# An allocator linked into the program as an archive: known where its symbols are exported
+# (-rdynamic), and by the registration call where they are not.
+# linked ARCHIVE NAME DEFINE RETURNED-PERCENT
+linked()
+{
+	set -- "$@" "$top_builddir/.libs/libshrink.so"
+	for export in '' -rdynamic; do
+		# shellcheck disable=SC2086 # words
+		if [ ! -f "$5" ] || ! $CC -std=gnu11 -O1 -D_GNU_SOURCE "-D$3" \
+			-I"$top_srcdir/include" -I"$top_builddir/include" $export \
+			"$top_srcdir/tests/allocator-static.c" "$5" "-l:$1" -lstdc++ -lm -pthread \
+			-o "$tmp/static$export" 2>"$tmp/err"; then
+			skip "$2, an archive${export:+, exported}" "$(grep -m 1 . "$tmp/err")"
+			return
+		fi
+	done
+	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static-rdynamic" >"$tmp/out" 2>&1
+	same "$2, an archive, exported" "$(field allocator "$tmp/out")" "$2"
+	same "$2, an archive, exported: the program owns malloc" \
+		"$(basename "$(field owner "$tmp/out")")" static-rdynamic
+	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static" >"$tmp/out" 2>&1
+	same "$2, an archive, hidden" "$(field allocator "$tmp/out")" unknown
+	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static" register >"$tmp/out" 2>&1
+	at_least "$2, an archive, hidden, registered: asked" "$(field asked "$tmp/out")" 1 100
+	at_least "$2, an archive, hidden, registered: pages come back" \
+		"$(field returned "$tmp/out")" "$(field freed "$tmp/out")" "$4"
+}
+
+# Arenas with jemalloc linked, as a library, or as an archive that is exported or not.
+# arena NAME EXPECTED FLAGS...
+arena()
+{
+	name=$1 expected=$2
+	shift 2
+	if ! $CC -std=gnu11 -O1 -D_GNU_SOURCE -I"$top_srcdir/include" -I"$top_builddir/include" \
+		"$top_srcdir/examples/arena.c" "$top_builddir/.libs/libshrink.so" "$@" -pthread \
+		-o "$tmp/arena" 2>"$tmp/err"; then
+		skip "arena, $name" "$(grep -m 1 . "$tmp/err")"
+		return
+	fi
+	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/arena" >"$tmp/out" 2>&1
+	same "arena, $name" "$? $(grep -c "$expected" "$tmp/out")" "0 1"
+}
+
+if grep -q '^SHRINK_SANITIZER_FLAGS = .*-f' "$top_builddir/Makefile"; then
+	skip "archives" "a sanitizer brings its own malloc"
+else
+	linked libjemalloc.a jemalloc WITH_JEMALLOC 60
+	linked libtcmalloc_minimal.a tcmalloc WITH_TCMALLOC 40
+	arena "jemalloc linked" 'of the  75 % coldest: *\([89][0-9]\|1[01][0-9]\) % of what' \
+		-Wl,--no-as-needed -l:libjemalloc.so.2
+	arena "jemalloc an archive, exported" 'of the  75 % coldest: *\([89][0-9]\|1[01][0-9]\) % of what' \
+		-rdynamic -Wl,--whole-archive -l:libjemalloc.a -Wl,--no-whole-archive -lstdc++ -lm
+	arena "jemalloc an archive, hidden: says so" '^no jemalloc 5 here' -l:libjemalloc.a \
+		-lstdc++ -lm
+fi
 done_testing

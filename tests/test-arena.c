@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <shrink/shrink.h>
@@ -233,7 +234,9 @@ static void test_group(void)
 static void test_node(void)
 {
 	struct shrink_arena_options o = {.flags = SHRINK_ARENA_BIND, .nid = 0};
+	unsigned long nodes[16] = {0};
 	struct shrink_arena *arena;
+	int mode = -1;
 	char *p;
 
 	NEED_JEMALLOC();
@@ -244,6 +247,10 @@ static void test_node(void)
 	p = shrink_arena_alloc(arena, MIB);
 	CU_ASSERT_FATAL(p != NULL);
 	memset(p, 1, MIB);
+	if (syscall(SYS_get_mempolicy, &mode, nodes, sizeof(nodes) * 8, p, 2 /* F_ADDR */) == 0) {
+		ASSERT_INT(mode, 2); /* MPOL_BIND */
+		ASSERT_INT(nodes[0], 1);
+	}
 	shrink_arena_destroy(arena);
 }
 

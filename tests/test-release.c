@@ -175,7 +175,7 @@ static void test_scattered(void)
 	empty(s);
 }
 
-static uint64_t predicted, released;
+static uint64_t predicted, released, wanted;
 
 static uint64_t predict(void *arg)
 {
@@ -186,7 +186,7 @@ static uint64_t predict(void *arg)
 static uint64_t release(void *arg, uint64_t want)
 {
 	(void)arg;
-	(void)want;
+	wanted = want;
 	released++;
 	return predicted;
 }
@@ -207,6 +207,7 @@ static void test_registered(void)
 	predicted = 64 * MB;
 	CU_ASSERT(shrink_all_memory(8 * MB) >= 8 * MB);
 	CU_ASSERT(released > 0);
+	CU_ASSERT(wanted >= 4 * MB); /* what was freed is to be given back, met or not */
 	ASSERT_INT(shrink_stop(), 0);
 	empty(s);
 	for (int i = 0; i < 7; i++)

@@ -286,8 +286,8 @@ int shrink_may_grow(void);
  * shrink_release_register() - an allocator the library cannot see by itself
  * @name: for statistics; copied
  * @predict: bytes that release() would give back now; cheap, lock-free
- * @release: gives memory back, returns the bytes it believes it did; @want is
- *           the bytes still missing
+ * @release: gives memory back, returns the bytes it believes it did; @want: what
+ *           scans have freed, or the bytes still missing if these are more
  * @arg: handed to both
  *
  * Called in the release stage that follows scans, on the thread that reclaims,

@@ -92,7 +92,7 @@ static int release_registered(uint64_t freed, uint64_t want)
 
 		if (x->predict(x->arg) < shrink_mul_div(freed, SHRINK_TUN(min_yield), 100))
 			continue;
-		x->release(x->arg, want);
+		x->release(x->arg, shrink_max_u64(want, freed));
 		ran = 1;
 	}
 	return ran;
