@@ -193,6 +193,7 @@ const struct cache cache_arena = {
 	shrink,
 };
 const struct cache cache_arena_sorted = {
-	{"LRU on a jemalloc arena, sparse slabs first", create_sorted, get, put, NULL, used, destroy},
+	{"LRU on a jemalloc arena, sparse slabs first", create_sorted, get, put, NULL, used,
+	 destroy},
 	shrink,
 };
