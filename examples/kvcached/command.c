@@ -7,7 +7,6 @@
 #include "examples/kvcached/clock.h"
 #include "examples/kvcached/items.h"
 #include "examples/kvcached/options.h"
-#include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
 #include "examples/kvcached/tenant.h"
 #include "examples/kvcached/tenant_command.h"
@@ -27,7 +26,7 @@ static void released(const void *data, size_t len, void *arg)
 {
 	(void)data;
 	(void)len;
-	room_put(arg);
+	items_put(arg);
 }
 
 /* Takes over the caller's reference, and holds it until the client has the last
@@ -38,7 +37,7 @@ static void put_value(struct session *s, struct item *it)
 	    evbuffer_add_reference(s->out, item_value(it), it->nbytes, released, it) == 0)
 		return;
 	evbuffer_add(s->out, item_value(it), it->nbytes);
-	room_put(it);
+	items_put(it);
 }
 
 /* VALUE <key> <flags> <bytes>[ <cas unique>] */
@@ -167,7 +166,7 @@ enum next command_value(struct session *s)
 			STATS_INC(s->stats, store_no_memory);
 		answer(s, store_answer(r));
 	}
-	room_put(it);
+	items_put(it);
 	return NEXT_COMMAND;
 }
 
@@ -313,6 +312,6 @@ uint64_t command_owes(struct session *s)
 void command_abort(struct session *s)
 {
 	if (s->item)
-		room_put(s->item);
+		items_put(s->item);
 	s->item = NULL;
 }

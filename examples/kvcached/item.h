@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <shrink/lruvec.h>
 
@@ -31,7 +32,8 @@ struct item {
 	unsigned char tenant; /* whose it is, see tenant.h */
 	unsigned char mark;   /* on the ring: used since the hand last passed */
 	bool ringed;	      /* on its shard's ring, see ring.h */
-	char data[];	      /* key, value, \r\n */
+	bool paged;	      /* the value is elsewhere, see purge.h */
+	char data[];	      /* key, value, \r\n; or key, address of these */
 };
 
 /* An item's place in the order of use, where its shard has a ring. Shard lock. */
@@ -80,7 +82,17 @@ static inline const char *item_key(const struct item *it)
 
 static inline char *item_value(struct item *it)
 {
-	return it->data + it->nkey;
+	char *value = it->data + it->nkey;
+
+	if (it->paged)
+		memcpy(&value, it->data + it->nkey, sizeof(value));
+	return value;
+}
+
+/* What is in its place. */
+static inline size_t item_stored(const struct item *it)
+{
+	return item_size(it->nkey, it->paged ? sizeof(char *) : it->nbytes);
 }
 
 static inline uint32_t item_hash(const struct item *it)

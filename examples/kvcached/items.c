@@ -7,13 +7,12 @@
 #include <shrink/fast.h>
 
 #include "examples/kvcached/clock.h"
+#include "examples/kvcached/epoch.h"
 #include "examples/kvcached/lists.h"
 #include "examples/kvcached/negative.h"
+#include "examples/kvcached/purge.h"
 #include "examples/kvcached/room.h"
 
-static uint64_t last_cas;
-static uint64_t flush_cas;  /* items with a smaller cas are gone */
-static uint32_t flush_when; /* 0, or: items stored before it are gone by then */
 static uint64_t nr_linked, nr_expired;
 
 uint64_t items_linked(void)
@@ -29,32 +28,6 @@ uint64_t items_expired(void)
 static void count(uint64_t *counter)
 {
 	__atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED);
-}
-
-static uint64_t next_cas(void)
-{
-	return __atomic_add_fetch(&last_cas, 1u, __ATOMIC_RELAXED);
-}
-
-void items_flush(uint32_t when)
-{
-	if (when && when > clock_now()) {
-		__atomic_store_n(&flush_when, when, __ATOMIC_RELAXED);
-		return;
-	}
-	__atomic_store_n(&flush_when, 0u, __ATOMIC_RELAXED);
-	__atomic_store_n(&flush_cas, next_cas(), __ATOMIC_RELAXED);
-}
-
-bool items_alive(const struct item *it, uint32_t now)
-{
-	uint32_t when = __atomic_load_n(&flush_when, __ATOMIC_RELAXED);
-
-	if (it->expires && it->expires <= now)
-		return false;
-	if (when && when <= now && it->stored < when)
-		return false;
-	return it->cas >= __atomic_load_n(&flush_cas, __ATOMIC_RELAXED);
 }
 
 /* A key, whose it is, and its hash. */
@@ -144,13 +117,42 @@ static void place_store(struct place *p, struct item *it)
 	} else {
 		lists_add(p->tenant, it);
 	}
-	it->cas = next_cas();
+	it->cas = epoch_next();
 	it->stored = clock_now();
 	item_ref(it);
 	shard_link(p->shard, it);
 	negative_forget(item_hash(it), item_key(it), it->nkey);
 	count(&p->shard->sets);
 	count(&nr_linked);
+}
+
+void items_put(struct item *it)
+{
+	purge_release(it);
+	room_put(it);
+}
+
+/* libshrink: the kernel has taken the value. A miss, then, and what is left goes. */
+static void lose(struct item *it)
+{
+	struct key key = key_of_item(it);
+	struct place p;
+
+	place_lock(&p, &key);
+	if (p.it == it)
+		drop(&p, it);
+	place_unlock(&p);
+	room_put(it);
+	__atomic_fetch_add(&key.tenant->purged, 1u, __ATOMIC_RELAXED);
+}
+
+/* With a reference, which is gone where the answer is NULL. */
+static struct item *hold(struct item *it)
+{
+	if (!it || purge_hold(it))
+		return it;
+	lose(it);
+	return NULL;
 }
 
 static enum items_result new_item(const struct key *key, uint32_t flags, int32_t exptime,
@@ -160,13 +162,11 @@ static enum items_result new_item(const struct key *key, uint32_t flags, int32_t
 
 	if (nbytes > VALUE_MAX + 2)
 		return ITEMS_TOO_LARGE;
-	it = room_alloc(key->tenant, key->hash, item_size(key->text.len, nbytes));
+	it = room_alloc(key->tenant, key->hash, key->text.len, nbytes);
 	if (!it)
 		return ITEMS_NO_MEMORY;
 	it->flags = flags;
 	it->expires = clock_expiry(exptime);
-	it->nbytes = (uint32_t)nbytes;
-	it->nkey = (unsigned char)key->text.len;
 	memcpy(it->data, key->text.at, key->text.len);
 	*ret_item = it;
 	return ITEMS_OK;
@@ -189,7 +189,7 @@ static struct item *peek(const struct key *key)
 	if (p.it)
 		item_ref(p.it);
 	place_unlock(&p);
-	return p.it;
+	return hold(p.it);
 }
 
 /* The old value and the new one in a new item; nobody sees either change. */
@@ -246,9 +246,9 @@ static enum items_result store_joined(struct item *it, bool append)
 		r = join(old, it, append, &joined);
 		if (r == ITEMS_OK) {
 			done = replace_if_same(old, joined);
-			room_put(joined);
+			items_put(joined);
 		}
-		room_put(old);
+		items_put(old);
 	}
 	return r == ITEMS_TOO_LARGE ? ITEMS_NOT_STORED : r;
 }
@@ -303,7 +303,7 @@ struct item *items_get(struct span text)
 	place_unlock(&p);
 	if (p.it)
 		mark_used(key.tenant, p.it);
-	return p.it;
+	return hold(p.it);
 }
 
 struct item *items_get_touch(struct span key, int32_t exptime)
@@ -318,7 +318,7 @@ struct item *items_get_touch(struct span key, int32_t exptime)
 		mark_used(p.tenant, p.it);
 	}
 	place_unlock(&p);
-	return p.it;
+	return hold(p.it);
 }
 
 enum items_result items_touch(struct span key, int32_t exptime)
@@ -327,7 +327,7 @@ enum items_result items_touch(struct span key, int32_t exptime)
 
 	if (!it)
 		return ITEMS_NOT_FOUND;
-	room_put(it);
+	items_put(it);
 	return ITEMS_OK;
 }
 
@@ -367,7 +367,7 @@ static bool write_in_place(struct item *old, const char *digits, size_t ndigits)
 	       __atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 2;
 	if (fits) {
 		write_number(item_value(old), old->nbytes, digits, ndigits);
-		old->cas = next_cas();
+		old->cas = epoch_next();
 		mark_used(p.tenant, old);
 	}
 	place_unlock(&p);
@@ -385,7 +385,7 @@ static enum items_result write_new(struct item *old, const char *digits, size_t 
 		return r;
 	write_number(item_value(it), ndigits + 2, digits, ndigits);
 	*ret_done = replace_if_same(old, it);
-	room_put(it);
+	items_put(it);
 	return ITEMS_OK;
 }
 
@@ -421,7 +421,7 @@ enum items_result items_arith(struct span text, bool incr, uint64_t delta, uint6
 		if (!old)
 			return ITEMS_NOT_FOUND;
 		r = arith_once(old, incr, delta, ret_value, &done);
-		room_put(old);
+		items_put(old);
 	}
 	return r;
 }

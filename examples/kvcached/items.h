@@ -6,6 +6,7 @@
 #ifndef KVCACHED_ITEMS_H
 #define KVCACHED_ITEMS_H
 
+#include "examples/kvcached/epoch.h"
 #include "examples/kvcached/tenant.h"
 
 enum items_result {
@@ -23,6 +24,9 @@ enum items_result {
 enum items_result items_new(struct span key, uint32_t flags, int32_t exptime, size_t nbytes,
 			    struct item **ret_item);
 
+/* The request is done with it: gives back the reference that one of these has given. */
+void items_put(struct item *it);
+
 /* Stores it under its key as @cmd (set, add, replace, append, prepend, cas)
  * says. The caller keeps its reference. */
 enum items_result items_store(struct item *it, enum cmd cmd, uint64_t cas);
@@ -36,12 +40,6 @@ enum items_result items_touch(struct span key, int32_t exptime);
 enum items_result items_delete(struct span key);
 /* incr and decr; on success @ret_value is the number now stored. */
 enum items_result items_arith(struct span key, bool incr, uint64_t delta, uint64_t *ret_value);
-
-/* Everything stored until now is gone at @when, 0 = now. */
-void items_flush(uint32_t when);
-
-/* Under the shard lock: neither expired nor flushed? */
-bool items_alive(const struct item *it, uint32_t now);
 
 /* Drops what the tenant has stored with a key that begins with @prefix and @then, or
  * all that it has, where @prefix is NULL. */

@@ -17,6 +17,7 @@
 #include "examples/kvcached/listener.h"
 #include "examples/kvcached/negative.h"
 #include "examples/kvcached/options.h"
+#include "examples/kvcached/purge.h"
 #include "examples/kvcached/store.h"
 #include "examples/kvcached/tenant.h"
 #include "examples/kvcached/worker.h"
@@ -68,6 +69,9 @@ static int caches_init(const struct options *options)
 	int r;
 
 	lists_use(options->lruvec);
+	r = options->purgeable ? purge_open(options->ceiling) : 0;
+	if (r)
+		return fail("no region for values", r);
 	store_use(options->store);
 	r = tenants_init(options);
 	if (r == -EINVAL) /* it has said what is wrong */
@@ -81,6 +85,7 @@ static void caches_fini(void)
 {
 	negative_fini();
 	tenants_fini();
+	purge_close();
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

@@ -21,11 +21,19 @@ static struct options options = {
 	.store = &store_pool,
 };
 
-enum { OPTION_ALLOCATOR = 256, OPTION_POLICY, OPTION_TENANTS, OPTION_TENANT, OPTION_DELIMITER };
+enum {
+	OPTION_ALLOCATOR = 256,
+	OPTION_POLICY,
+	OPTION_PURGEABLE,
+	OPTION_TENANTS,
+	OPTION_TENANT,
+	OPTION_DELIMITER
+};
 
 static const struct option long_options[] = {
 	{"allocator", required_argument, NULL, OPTION_ALLOCATOR},
 	{"policy", required_argument, NULL, OPTION_POLICY},
+	{"purgeable", no_argument, NULL, OPTION_PURGEABLE},
 	{"tenants", no_argument, NULL, OPTION_TENANTS},
 	{"tenant", required_argument, NULL, OPTION_TENANT},
 	{"delimiter", required_argument, NULL, OPTION_DELIMITER},
@@ -37,7 +45,8 @@ static void print_help(void)
 {
 	puts("usage: kvcached [-p PORT] [-l ADDR] [-t THREADS] [-m MEGABYTES|auto] [-v] [-h]\n"
 	     "                [--allocator=pool|malloc|jemalloc] [--policy=clock|lruvec]\n"
-	     "                [--tenants] [--delimiter=CHAR] [--tenant=NAME[,LIMIT=SIZE]...]...\n"
+	     "                [--purgeable] [--tenants] [--delimiter=CHAR]\n"
+	     "                [--tenant=NAME[,LIMIT=SIZE]...]...\n"
 	     "A cache server that speaks memcached's text protocol and gives memory back\n"
 	     "under pressure, by libshrink.\n"
 	     "\n"
@@ -57,6 +66,8 @@ static void print_help(void)
 	     "  --policy=clock     who goes for a new item: second chance (default)\n"
 	     "  --policy=lruvec    ... active and inactive list and working set: 40 bytes an\n"
 	     "                     item more, and a scan or a loop does not empty the cache\n"
+	     "  --purgeable        values of 4 KiB and more are the kernel's to take while nobody\n"
+	     "                     reads them; what it took is a miss; with pool and clock only\n"
 	     "  --tenants          a key's prefix says whose it is: acme:user:1 is acme's;\n"
 	     "                     each tenant has its own memory, limits and protection;\n"
 	     "                     keys of nobody's are the tenant's \"default\"\n"
@@ -161,6 +172,9 @@ static int parse_long_option(int option, const char *arg)
 		return parse_allocator(arg);
 	case OPTION_POLICY:
 		return parse_policy(arg);
+	case OPTION_PURGEABLE:
+		options.purgeable = true;
+		return 0;
 	case OPTION_TENANT:
 		return parse_tenant(arg);
 	case OPTION_DELIMITER:
@@ -218,6 +232,11 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	}
 	if (optind < argc) {
 		fprintf(stderr, "kvcached: %s: what is this?\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (options.purgeable && (options.lruvec || options.store != &store_pool)) {
+		fputs("kvcached: --purgeable: with --allocator=pool and --policy=clock only\n",
+		      stderr);
 		return -EINVAL;
 	}
 	*ret_options = options;

@@ -29,6 +29,7 @@ struct options {
 	unsigned int verbosity; /* changes at run time: options_verbosity() */
 	const struct store *store;
 	bool lruvec;		/* policy: two lists and working set, else the clock */
+	bool purgeable;		/* large values are the kernel's to take */
 	bool tenants;		/* a key's prefix says whose it is */
 	char delimiter;		/* behind the prefix */
 	const char *declared[OPTIONS_TENANTS_MAX]; /* as given to --tenant */

@@ -11,6 +11,7 @@
 #include "examples/kvcached/density.h"
 #include "examples/kvcached/items.h"
 #include "examples/kvcached/lists.h"
+#include "examples/kvcached/purge.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/store.h"
 
@@ -32,7 +33,7 @@ bool ring_take(struct tenant *t, struct shard *s, struct item *it, struct ring_w
 
 void ring_drop(struct tenant *t, struct item *it, struct ring_work *w)
 {
-	w->bytes += store()->usable(t, item_object(it));
+	w->bytes += it->paged ? purge_left(it) : store()->usable(t, item_object(it));
 	w->freed++;
 	__atomic_fetch_add(w->counter, 1u, __ATOMIC_RELAXED);
 	room_put(it);
@@ -114,7 +115,8 @@ int ring_open(struct tenant *t, bool self_release)
 
 	flags |= t->memcg ? SHRINKER_MEMCG_AWARE : 0;
 	flags |= self_release ? SHRINKER_SELF_RELEASE : 0;
-	t->shrinker = shrinker_alloc(flags, "%s", t->memcg ? t->name : "items");
+	t->shrinker = shrinker_alloc(flags, "%s%s", t->memcg ? t->name : "items",
+				     purge_on() ? "-values" : "");
 	if (!t->shrinker)
 		return -errno;
 	t->shrinker->count_objects = count_items;

@@ -5,6 +5,7 @@
 
 #include <shrink/shrink.h>
 
+#include "examples/kvcached/purge.h"
 #include "examples/kvcached/store.h"
 
 #define RECLAIM_USEC 100000 /* the longest a store waits for memory */
@@ -77,12 +78,23 @@ static void *alloc(struct tenant *t, size_t size)
 	return object ? object : alloc_hard(t, size);
 }
 
-struct item *room_alloc(struct tenant *t, uint32_t hash, size_t size)
+static void place_value(struct item *it, char *value)
 {
-	void *object = alloc(t, item_head + size);
+	it->paged = value != NULL;
+	it->ringed = it->paged || (!tenant_at(it->tenant)->lists && !store()->knows_order);
+	if (value)
+		memcpy(it->data + it->nkey, &value, sizeof(value));
+}
+
+struct item *room_alloc(struct tenant *t, uint32_t hash, size_t nkey, size_t nbytes)
+{
+	char *value = purge_on() && nbytes >= PURGE_MIN ? purge_alloc(t, nbytes) : NULL;
+	void *object = alloc(t, item_head + item_size(nkey, value ? sizeof(value) : nbytes));
 	struct item *it;
 
 	if (!object) {
+		if (value)
+			purge_free(t, value);
 		count(&t->refused);
 		return NULL;
 	}
@@ -93,7 +105,9 @@ struct item *room_alloc(struct tenant *t, uint32_t hash, size_t size)
 	it->tenant = t->index;
 	__atomic_fetch_add(&t->bytes, store()->usable(t, object), __ATOMIC_RELAXED);
 	it->mark = 0;
-	it->ringed = !t->lists && !store()->knows_order;
+	it->nkey = (unsigned char)nkey;
+	it->nbytes = (uint32_t)nbytes;
+	place_value(it, value);
 	__atomic_store_n(&it->refs, 1u, __ATOMIC_RELAXED);
 	return it;
 }
@@ -109,6 +123,8 @@ void room_put(struct item *it)
 
 	if (!item_unref(it))
 		return;
+	if (it->paged)
+		purge_free(t, item_value(it));
 	room_gone(t, store()->usable(t, item_object(it)));
 	store()->free(t, item_object(it));
 }

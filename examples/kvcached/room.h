@@ -7,10 +7,10 @@
 
 #include "examples/kvcached/tenant.h"
 
-/* Memory for an item that will be stored under @hash, with one reference and its
- * tenant set; NULL if there is none and nothing could be evicted. May take
- * shard locks and reclaim: the caller holds no lock. */
-struct item *room_alloc(struct tenant *t, uint32_t hash, size_t size);
+/* Memory for an item that will be stored under @hash, with one reference, its tenant and
+ * lengths set and its value pinned; NULL if there is none and nothing could be evicted.
+ * May take shard locks and reclaim: the caller holds no lock. */
+struct item *room_alloc(struct tenant *t, uint32_t hash, size_t nkey, size_t nbytes);
 
 /* Drops a reference, and gives the memory back if it was the last. */
 void room_put(struct item *it);

@@ -9,6 +9,7 @@
 #include <shrink/shrink.h>
 
 #include "examples/kvcached/negative.h"
+#include "examples/kvcached/purge.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/stats.h"
 #include "examples/kvcached/store.h"
@@ -124,7 +125,26 @@ static void pool_lines(struct evbuffer *out)
 	FIELD(out, "store:", &room, evicted_bytes);
 	FIELD(out, "store:", &room, replaced);
 	FIELD(out, "store:", &room, refused);
+	FIELD(out, "store:", &room, purged);
 	stats_line(out, "store:direct", "%llu", (ull)room_direct());
+}
+
+/* Values the kernel may take by itself. */
+static void region_lines(struct evbuffer *out)
+{
+	struct shrink_region_stats st;
+
+	if (purge_stats(&st) < 0)
+		return;
+	FIELD(out, "region:", &st, size);
+	FIELD(out, "region:", &st, objects);
+	FIELD(out, "region:", &st, pinned_bytes);
+	FIELD(out, "region:", &st, unpinned_bytes);
+	FIELD(out, "region:", &st, offered_bytes);
+	FIELD(out, "region:", &st, kept);
+	FIELD(out, "region:", &st, purged);
+	FIELD(out, "region:", &st, purged_by_kernel_bytes);
+	FIELD(out, "region:", &st, trespasses);
 }
 
 /* source:<name> <state> <events> <reason> */
@@ -169,6 +189,7 @@ void stats_shrink(struct evbuffer *out)
 	}
 	cache_lines(out, "negative", negative_shrinker());
 	pool_lines(out);
+	region_lines(out);
 	source_lines(out);
 	round_lines(out);
 }

@@ -77,6 +77,7 @@ static void counter_lines(struct evbuffer *out, const struct tenant *t)
 	line(out, t->name, "evicted", __atomic_load_n(&t->evicted, __ATOMIC_RELAXED));
 	line(out, t->name, "replaced", __atomic_load_n(&t->replaced, __ATOMIC_RELAXED));
 	line(out, t->name, "refused", __atomic_load_n(&t->refused, __ATOMIC_RELAXED));
+	line(out, t->name, "purged", __atomic_load_n(&t->purged, __ATOMIC_RELAXED));
 	line(out, t->name, "throttled", __atomic_load_n(&t->throttled, __ATOMIC_RELAXED));
 	store()->stats(t, &pool);
 	line(out, t->name, "resident", pool.resident_bytes);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "examples/kvcached/lists.h"
+#include "examples/kvcached/purge.h"
 
 static const struct store *const stores[] = {&store_pool, &store_malloc, &store_jemalloc};
 size_t item_head;
@@ -24,7 +25,7 @@ void store_use(const struct store *chosen)
 	if (lists_on())
 		item_head = sizeof(struct shrink_lruvec_item);
 	else
-		item_head = chosen->knows_order ? 0 : sizeof(struct ring_node);
+		item_head = chosen->knows_order && !purge_on() ? 0 : sizeof(struct ring_node);
 }
 
 const struct store *store(void)

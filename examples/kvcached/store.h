@@ -46,7 +46,7 @@ extern const struct store store_pool, store_malloc, store_jemalloc;
 
 /* By name; NULL. */
 const struct store *store_find(const char *name);
-/* After lists_use(), before the first tenant. */
+/* After lists_use() and purge_open(), before the first tenant. */
 void store_use(const struct store *chosen);
 /* The one in use. */
 const struct store *store(void);

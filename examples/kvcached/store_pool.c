@@ -19,6 +19,8 @@
 #include "examples/kvcached/clock.h"
 #include "examples/kvcached/items.h"
 #include "examples/kvcached/lists.h"
+#include "examples/kvcached/purge.h"
+#include "examples/kvcached/ring.h"
 #include "examples/kvcached/room.h"
 #include "examples/kvcached/store.h"
 
@@ -51,6 +53,9 @@ static enum shrink_evict evict_locked(struct tenant *t, struct shard *s, uint32_
 				      struct item *it, size_t size)
 {
 	if (!shard_holds(s, hash, it))
+		return SHRINK_BUSY;
+	/* libshrink: what counts of it is in the region, and the ring's to give */
+	if (it->paged)
 		return SHRINK_BUSY;
 	if (!items_alive(it, clock_now()))
 		lists_del(t, it);
@@ -90,7 +95,7 @@ static int move_locked(struct tenant *t, struct shard *s, struct item *it, struc
 {
 	if (!shard_holds(s, item_hash(it), it) || !item_unused(it))
 		return -EBUSY;
-	memcpy(to, it, item_size(it->nkey, it->nbytes));
+	memcpy(to, it, item_stored(it));
 	shard_replace(s, it, to);
 	lists_replace(t, it, to);
 	return 0;
@@ -114,9 +119,13 @@ static int move(void *arg, void *from, void *to, size_t size)
 
 static int open_pool(struct tenant *t, const struct shrink_pool_options *options, const char *name)
 {
+	int r;
+
 	t->pool = shrink_pool_create(options, sizeof(*options), "%s", name);
 	if (!t->pool)
 		return -errno;
+	if (purge_on() && (r = ring_open(t, true)) < 0)
+		return r;
 	t->fast = shrink_pool_fast(t->pool);
 	/* libshrink: else one that is empty when growth is held could store nothing */
 	return shrinker_set_keep(shrink_pool_shrinker(t->pool),
@@ -158,6 +167,7 @@ static int pool_open(struct tenant *t, size_t ceiling)
 
 static void pool_close(struct tenant *t)
 {
+	ring_close(t);
 	shrink_pool_destroy(t->pool);
 	t->pool = NULL;
 }

@@ -201,11 +201,18 @@ void shard_drop(struct shard *s, const char *prefix, char then, void (*drop)(str
 	}
 }
 
-/* In the ring it would have to be the older one's and the newer one's neighbour, too;
- * only stores that know the order themselves move items. */
 void shard_replace(struct shard *s, struct item *it, struct item *to)
 {
+	struct ring *r = &s->ring;
+	struct ring_node *node;
+
 	*link_of(s, it) = to;
+	if (!it->ringed)
+		return;
+	node = item_ring(to);
+	*node = *item_ring(it);
+	*(node->older ? &item_ring(node->older)->newer : &r->oldest) = to;
+	*(node->newer ? &item_ring(node->newer)->older : &r->newest) = to;
 }
 
 void shard_renew(struct shard *s, struct item *it)

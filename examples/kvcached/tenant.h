@@ -24,6 +24,7 @@
 #include <shrink/arena.h>
 #include <shrink/memcg.h>
 #include <shrink/pool.h>
+#include <shrink/region.h>
 
 #include "examples/kvcached/options.h"
 #include "examples/kvcached/proto.h"
@@ -54,6 +55,7 @@ struct tenant {
 	uint64_t evicted_bytes; /* of their places */
 	uint64_t replaced;	/* items that made room for another */
 	uint64_t refused;	/* stores refused for want of memory */
+	uint64_t purged;	/* values the kernel had taken when they were asked for */
 	uint64_t throttled; /* requests after which the client had to wait */
 };
 

@@ -61,6 +61,7 @@ void room_totals(struct room_totals *ret_totals)
 		ret_totals->evicted_bytes +=
 			__atomic_load_n(&t->evicted_bytes, __ATOMIC_RELAXED);
 		ret_totals->replaced += __atomic_load_n(&t->replaced, __ATOMIC_RELAXED);
+		ret_totals->purged += __atomic_load_n(&t->purged, __ATOMIC_RELAXED);
 		ret_totals->refused += __atomic_load_n(&t->refused, __ATOMIC_RELAXED);
 	}
 }

@@ -19,7 +19,7 @@ bool class_totals(unsigned int index, struct shrink_pool_class_stats *ret_stats)
 
 /* What the tenants' counters say together. */
 struct room_totals {
-	uint64_t evicted, evicted_bytes, replaced, refused;
+	uint64_t evicted, evicted_bytes, replaced, refused, purged;
 };
 void room_totals(struct room_totals *ret_totals);
 /* The stores' accounts, added up. */
