@@ -80,6 +80,38 @@ static unsigned long scan_exact(struct cache *c, struct shrink_control *sc)
 	return n;
 }
 
+/* A goal smaller than a batch is met by one cache: not by the same each time. */
+static void small_goals_go_around(void)
+{
+	struct cache c[3];
+	uint64_t least = UINT64_MAX, most = 0;
+
+	sim_begin();
+	for (int i = 0; i < 3; i++)
+		new_sized(&c[i], "equal", 1000000, 1000);
+	for (int n = 0; n < 300; n++)
+		CU_ASSERT(shrink_all_memory(1000) >= 1000);
+	for (int i = 0; i < 3; i++) {
+		uint64_t freed = atomic_load(&c[i].freed);
+
+		least = freed < least ? freed : least;
+		most = freed > most ? freed : most;
+	}
+	CU_ASSERT(least > 0 && most <= least + least / 10 + 128);
+	/* a pass without a goal is the kernel's: all, in the order they came */
+	for (int i = 0; i < 3; i++)
+		atomic_store(&c[i].scans, 0);
+	shrink_slab(SHRINK_GFP_ALL, SHRINK_NUMA_NO_NODE, NULL, 6);
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT(atomic_load(&c[i].scans) > 0);
+	/* who is next goes: then somebody else is */
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT(shrink_all_memory(1000) >= 1000);
+		cache_end(&c[i]);
+	}
+	sim_end();
+}
+
 /* Nothing says what an object is worth until a scan does. */
 static void exact_bytes_count(void)
 {
@@ -229,6 +261,7 @@ int main(int argc, char **argv)
 		{"G8: a byte goal ends when it is met", stops_when_met},
 		{"goal: less where the caches have no more", returns_less_when_there_is_no_more},
 		{"goal: caches give in proportion", shared_in_proportion},
+		{"goal: small ones are met by all in turn", small_goals_go_around},
 		{"goal: bytes reported by scans count", exact_bytes_count},
 		{"G8: usage is re-read between batches", reread_between_batches},
 		{"pending: is not asked for twice, and completed later",

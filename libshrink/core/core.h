@@ -83,7 +83,6 @@ struct shrinker_impl {
 	int id;
 	char name[SHRINK_NAME_MAX];
 	unsigned int env;                /* SHRINK_RULE_* that setters cannot change */
-	unsigned int given;              /* SHRINK_RULE_* that rules have set */
 	int base_seeks;                  /* as the application wants them, */
 	unsigned long base_keep;	 /*	under whatever rules say */
 	int base_enabled;

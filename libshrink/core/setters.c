@@ -20,7 +20,6 @@ void shrinker_apply_rules(struct shrinker_impl *s)
 
 	shrink_conf_rule_for(s->name, &r);
 	s->env = r.env;
-	s->given = r.set;
 	atomic_store_explicit(&s->seeks,
 			      r.set & SHRINK_RULE_SEEKS ? (int)r.seeks : s->base_seeks,
 			      memory_order_relaxed);

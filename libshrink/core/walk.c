@@ -46,19 +46,69 @@ static bool walk_over(struct shrink_pass *pass)
 	return pass->stopped;
 }
 
-/* The root: every shrinker there is. */
-static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
+/* What may end early goes on where the last one ended; but at the highest pressure all
+ * are asked by each, so that none gives up because others were at it. */
+static bool may_end_early(const struct shrink_pass *pass)
 {
-	struct shrinker_impl *s = shrink_registry_first();
+	return pass->enough && !pass->planning && pass->how.priority > 0;
+}
 
-	for (; s; s = shrink_registry_next(s)) {
+/* The shrinker, by id, that the next pass of the root that may end early begins with: else
+ * a row of small goals would always be met by who registered first. Passes that run at
+ * once may overwrite it, and whom it names may be gone: then the first is as good. */
+static _Atomic int root_position = -1;
+
+static struct shrinker_impl *begin_at(int id)
+{
+	struct shrinker_impl *s = id < 0 ? NULL : shrink_registry_first();
+
+	while (s && s->id != id)
+		s = shrink_registry_next(s);
+	return s ? s : shrink_registry_first();
+}
+
+static void remember(const struct shrink_pass *pass, struct shrinker_impl *after)
+{
+	if (may_end_early(pass))
+		atomic_store_explicit(&root_position, after ? after->id : -1,
+				      memory_order_relaxed);
+}
+
+/* From @s, which is held, to the end, or to the one of id @end. False: the pass is over. */
+static bool walk_from(struct shrink_pass *pass, struct shrinker_impl *s, int end, visit_fn visit,
+		      void *arg)
+{
+	while (s && s->id != end) {
+		bool over;
+
 		if (callable(pass, s))
 			visit_nodes(pass, s, visit, arg);
-		if (walk_over(pass)) {
-			shrinker_put(s);
-			return;
+		over = walk_over(pass);
+		s = shrink_registry_next(s);
+		if (over) {
+			remember(pass, s);
+			if (s)
+				shrinker_put(s);
+			return false;
 		}
 	}
+	if (s)
+		shrinker_put(s);
+	return true;
+}
+
+/* The root: every shrinker there is, in the order they were registered in. */
+static void walk_all(struct shrink_pass *pass, visit_fn visit, void *arg)
+{
+	int from = may_end_early(pass)
+			   ? atomic_load_explicit(&root_position, memory_order_relaxed) : -1;
+	struct shrinker_impl *s = begin_at(from);
+	bool first = !s || s->id != from;
+
+	/* who stands first may be freed meanwhile: then the second half is a whole one, and
+	 * asks some twice, which does no harm */
+	if (walk_from(pass, s, -1, visit, arg) && !first)
+		walk_from(pass, shrink_registry_first(), from, visit, arg);
 }
 
 /* Then somebody is asked once more: what was set meanwhile has been seen as clear, or
@@ -164,11 +214,9 @@ static void walk_one(struct shrink_pass *pass, visit_fn visit, void *arg)
 
 static void walk_tree(struct shrink_pass *pass, visit_fn visit, void *arg)
 {
-	/* What may end early goes on where the last one ended; but at the highest pressure
-	 * all are asked by each, so that none gives up because others were at it. */
 	struct shrink_memcg_walk w = {
 		.top = pass->top,
-		.partial = pass->enough && !pass->planning && pass->how.priority > 0,
+		.partial = may_end_early(pass),
 		.nid = pass->nid,
 	};
 	struct shrink_memcg *memcg;
