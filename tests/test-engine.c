@@ -385,6 +385,31 @@ static void test_regrow(void)
 	end(&c, NULL);
 }
 
+/* 100 MB/s with 400 MB free: four seconds. */
+static void test_outlook(void)
+{
+	struct shrink_stats st;
+	struct cache c;
+
+	add_cache(&c, "c", 1000, 4096);
+	begin();
+	shrink_stats(&st, sizeof(st));
+	CU_ASSERT(!st.slope && st.exhaustion_usec == UINT64_MAX);
+	for (uint64_t i = 0; i <= 10; i++) {
+		set_usage(1000 * MB, 500 * MB + i * 10 * MB, 0);
+		shrink_sim_step(100 * 1000000ULL);
+	}
+	shrink_stats(&st, sizeof(st));
+	CU_ASSERT(st.slope >= 90 * MB && st.slope <= 220 * MB);
+	CU_ASSERT(st.exhaustion_usec >= 400 * MB * 1000000 / st.slope - 1000 &&
+		  st.exhaustion_usec <= 400 * MB * 1000000 / st.slope + 1000);
+	/* it has stopped: that is seen by and by */
+	shrink_sim_step(60 * 1000000000ULL);
+	shrink_stats(&st, sizeof(st));
+	CU_ASSERT(st.slope < MB && st.exhaustion_usec > 400 * 1000000ULL);
+	end(&c, NULL);
+}
+
 static const struct test tests[] = {
 	{"watermarks", test_wmark},
 	{"levels have hysteresis", test_levels},
@@ -400,6 +425,7 @@ static const struct test tests[] = {
 	{"stall without a limit: gently, then harder", test_stall_alone},
 	{"the application's own notice", test_manual},
 	{"growth after a hold is a ramp", test_regrow},
+	{"how steeply usage grows, and how long it will last", test_outlook},
 	{NULL, NULL},
 };
 

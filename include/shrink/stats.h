@@ -40,6 +40,10 @@ struct shrink_stats {
 	uint64_t node_rounds;      /**< of the workers of memory nodes */
 	uint64_t parked_nodes;     /**< nodes whose caches have given nothing for long, now */
 	uint64_t joined;           /**< shrink_reclaim() calls that waited for others */
+	uint64_t slope;            /**< growth of usage now, bytes/s: a moving estimate of
+				    *   what the monitor sees of the tightest limit */
+	uint64_t exhaustion_usec;  /**< until that limit is met if it goes on so, from the last
+				    *   look on; UINT64_MAX = it does not grow, or there is none */
 };
 
 /**

@@ -35,6 +35,7 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 	struct shrink_engine_stats engine = shrink_engine_stats();
 	struct shrink_round_stats round = shrink_round_stats();
 	struct shrink_nodes_stats nodes = shrink_nodes_stats();
+	struct shrink_outlook outlook = shrink_gauges_outlook();
 	struct shrink_stats st = {
 		.events = monitor.events,
 		.samples = monitor.samples,
@@ -63,6 +64,8 @@ int shrink_stats(struct shrink_stats *ret_stats, size_t size)
 		.node_rounds = nodes.rounds,
 		.joined = shrink_direct_joined(),
 		.parked_nodes = nodes.parked,
+		.slope = outlook.slope,
+		.exhaustion_usec = outlook.exhaustion_usec,
 	};
 
 	if (!ret_stats || !size)

@@ -41,7 +41,10 @@ struct entry {
 	/* monitor only: the sample before */
 	uint64_t last_usage, last_time, faded;
 	uint64_t last_own; /* unreclaimable; UINT64_MAX = was not read */
+	uint64_t grows;    /* the slope now, smoothed */
 };
+
+static _Atomic uint64_t outlook_slope, outlook_usec = UINT64_MAX;
 
 static struct entry entries[SHRINK_GAUGES_MAX];
 static _Atomic unsigned int nr_entries;
@@ -53,7 +56,7 @@ static void forget(struct entry *e)
 	atomic_store(&e->unread, 0);
 	atomic_store(&e->slope, 0);
 	atomic_store(&e->late, 0);
-	e->last_usage = e->last_time = e->faded = 0;
+	e->last_usage = e->last_time = e->faded = e->grows = 0;
 	e->last_own = UINT64_MAX;
 	atomic_store(&e->dropped, 0);
 }
@@ -62,6 +65,8 @@ void shrink_gauges_reset(void)
 {
 	atomic_store(&nr_entries, 0);
 	atomic_store(&late_usec, 0);
+	atomic_store(&outlook_slope, 0);
+	atomic_store(&outlook_usec, UINT64_MAX);
 	for (unsigned int i = 0; i < SHRINK_GAUGES_MAX; i++) {
 		entries[i].gauge = NULL;
 		forget(&entries[i]);
@@ -305,6 +310,8 @@ static uint64_t learn_slope(struct entry *e, uint64_t now, struct shrink_headroo
 	}
 	if (e->last_time)
 		fade(e, now);
+	/* up at once, down by and by: growth comes in steps */
+	e->grows = shrink_max_u64(slope, e->grows - e->grows / 4);
 	e->last_time = now;
 	e->last_usage = h->usage;
 	e->last_own = own;
@@ -319,9 +326,25 @@ static uint64_t time_to_look(const struct shrink_headroom *h, uint64_t slope)
 	return shrink_mul_div(distance, 500000, shrink_max_u64(slope, SLOPE_ASSUMED));
 }
 
+static void set_outlook(const struct shrink_headroom *h, uint64_t slope)
+{
+	uint64_t usec = slope && h->known ? shrink_mul_div(h->free, 1000000, slope) : UINT64_MAX;
+
+	atomic_store_explicit(&outlook_slope, slope, memory_order_relaxed);
+	atomic_store_explicit(&outlook_usec, usec, memory_order_relaxed);
+}
+
+struct shrink_outlook shrink_gauges_outlook(void)
+{
+	return (struct shrink_outlook){
+		.slope = atomic_load_explicit(&outlook_slope, memory_order_relaxed),
+		.exhaustion_usec = atomic_load_explicit(&outlook_usec, memory_order_relaxed),
+	};
+}
+
 uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret)
 {
-	uint64_t usec = UINT64_MAX;
+	uint64_t usec = UINT64_MAX, grows = 0;
 
 	*ret = (struct shrink_headroom){.limit = UINT64_MAX, .path = "", .name = ""};
 	shrink_rcu_read_lock();
@@ -334,12 +357,15 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 			continue;
 		}
 		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned)));
-		if (tighter(&h, ret))
+		if (tighter(&h, ret)) {
 			*ret = h;
+			grows = e->grows;
+		}
 	}
 	shrink_rcu_read_unlock();
 	if (!ret->known)
 		ret->free = UINT64_MAX;
+	set_outlook(ret, grows);
 	return usec;
 }
 

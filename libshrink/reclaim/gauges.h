@@ -54,6 +54,13 @@ void shrink_gauges_read(bool exact, struct shrink_headroom *ret);
 uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret);
 uint64_t shrink_gauges_worst_slope(void);
 
+/* Growth now, and how long what is free will last, of the tightest at the last sample. */
+struct shrink_outlook {
+	uint64_t slope;           /* bytes per second */
+	uint64_t exhaustion_usec; /* UINT64_MAX: for ever */
+};
+struct shrink_outlook shrink_gauges_outlook(void);
+
 /* One of our threads came so much later than it should have: for the monitor a
  * timer, for a worker the first scan after the notice. The worst is remembered and
  * fades; watermarks allow for it. Any thread. */

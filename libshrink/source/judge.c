@@ -3,6 +3,7 @@
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/conf.h>
+#include <libshrink/base/log.h>
 #include <libshrink/reclaim/backoff.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/reclaim/gauges.h>
@@ -67,11 +68,10 @@ void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *
 		into->stall = from->stall;
 }
 
-uint64_t shrink_judge_next(uint64_t now)
+uint64_t shrink_judge_next(void)
 {
 	uint64_t next = shrink_min_u64(judge.next_look, judge.manual_until);
 
-	(void)now;
 	return shrink_min_u64(next, shrink_level_next());
 }
 
@@ -188,6 +188,22 @@ static enum shrink_level graver(enum shrink_level a, enum shrink_level b)
 	return a > b ? a : b;
 }
 
+static void say_why(const struct shrink_headroom *h)
+{
+	struct shrink_outlook o = shrink_gauges_outlook();
+
+	if (!h->known)
+		shrink_debug("pressure, and no limit is known");
+	else if (o.exhaustion_usec == UINT64_MAX)
+		shrink_debug("pressure: %s has %llu KiB free of %llu", h->name,
+			     (unsigned long long)h->free >> 10, (unsigned long long)h->limit >> 10);
+	else
+		shrink_debug("pressure: %s has %llu KiB free of %llu, usage grows by %llu KiB/s: "
+			     "exhausted in %llu usec", h->name, (unsigned long long)h->free >> 10,
+			     (unsigned long long)h->limit >> 10, (unsigned long long)o.slope >> 10,
+			     (unsigned long long)o.exhaustion_usec);
+}
+
 static void set_level(uint64_t now, const struct shrink_signal *sig,
 		      const struct shrink_headroom *h)
 {
@@ -197,6 +213,8 @@ static void set_level(uint64_t now, const struct shrink_signal *sig,
 	judge.level = graver(judge.gauge_level, shrink_manual_level(now, &judge.manual_until));
 	if (sig->stall && (!h->known || h->need))
 		judge.level = graver(judge.level, sig->stall);
+	if (judge.level > SHRINK_LEVEL_NORMAL && before == SHRINK_LEVEL_NORMAL)
+		say_why(h);
 	shrink_level_publish(now, judge.level, h);
 	/* What pressure no longer needs is not asked of owners any more */
 	shrink_owner_expire(now, before > SHRINK_LEVEL_NORMAL &&
@@ -241,7 +259,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 
 	if (sig->hint || sig->stall)
 		judge.alert_until = now + ALERT_NSEC;
-	if (!sig->recheck && !sig->stall && !sig->bytes && now < shrink_judge_next(now)) {
+	if (!sig->recheck && !sig->stall && !sig->bytes && now < shrink_judge_next()) {
 		if (now < judge.alert_until)
 			judge.next_look = shrink_min_u64(
 				judge.next_look, now + SHRINK_TUN(sample_min) * NSEC_PER_USEC);

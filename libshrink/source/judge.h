@@ -14,7 +14,7 @@ void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *
  * watermark, so that sampling need not. True if it looked. */
 bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watched);
 /* When it wants to be asked again. */
-uint64_t shrink_judge_next(uint64_t now);
+uint64_t shrink_judge_next(void);
 void shrink_judge_reset(void);
 
 #endif /* SHRINK_SOURCE_JUDGE_H */

@@ -164,9 +164,9 @@ static void run_chores(void)
 	shrink_monitor_wake();
 }
 
-static uint64_t next_due(uint64_t now)
+static uint64_t next_due(void)
 {
-	uint64_t next = shrink_min_u64(shrink_judge_next(now), shrink_renew_next());
+	uint64_t next = shrink_min_u64(shrink_judge_next(), shrink_renew_next());
 	bool chores = false;
 
 	for (size_t i = 0; i < shrink_sources_nr(); i++) {
@@ -214,7 +214,7 @@ static uint64_t turn(const struct epoll_event *events, int n)
 			shrink_judge(now, &sig, edge_is_watched());
 	}
 	shrink_engine_poke();
-	return next_due(now);
+	return next_due();
 }
 
 uint64_t shrink_monitor_turn(void)
