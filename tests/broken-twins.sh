@@ -159,11 +159,26 @@ broken "it is tried all the time" test-renew renew.c \
 	's/return RETRY_MIN_NSEC << .*/return 0;/' "tried again"
 broken "the old group is never closed" test-renew sources.c \
 	's/shrink_os_cgroup_close(good ? other : cgroup);/(void)good;/' "moved: the new"
+SIM_SEEDS=150
+export SIM_SEEDS
+healthy test-faults renew.c
+broken "no file is tried again" test-faults renew.c \
+	's/return src->state == SHRINK_SOURCE_FAILED ||/return/'
+broken "the group is looked for all the time" test-faults renew.c \
+	's/look_at = now + LOOK_NSEC;/look_at = now;/'
+broken "what was opened before stays open" test-faults sources.c \
+	's/shrink_os_cgroup_close(good ? other : cgroup);/(void)good;/'
+broken "stall frees though there is room" test-faults judge.c \
+	's/else if (sig->stall \&\& !h->known \&\& !shrink_engine_busy() \&\&/else if (sig->stall \&\&/'
+unset SIM_SEEDS
 healthy test-node ../reclaim/nodes.c
 broken "a stuck worker's node is nobody's" test-node ../reclaim/nodes.c \
 	's/places.nid..server = to;/(void)to;/' "stuck worker"
 broken "a node is filled to twice the mark" test-node node-read.c \
 	's/.high = 2 \* step,/.high = 4 * step,/' "to the mark"
+healthy test-goal walk.c
+broken "every small goal asks the first" test-goal walk.c \
+	's/after ? after->id : -1/-1/' "in turn"
 healthy test-direct direct.c
 broken "direct reclaim joins nobody" test-direct direct.c 's/if (!others_free())/if (1)/' joins
 broken "direct reclaim waits for ever" test-direct direct.c \
