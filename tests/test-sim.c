@@ -293,6 +293,18 @@ static void fragmentation_guard(void)
 	CU_ASSERT(st.fragmented > 0);
 	ASSERT_INT(shrink_may_grow(), 0);
 	CU_ASSERT(atomic_load(&c.objects) > 30000);
+	/* the heap has grown dense: what is freed comes back, and the guard lets go */
+	c.on_scan = scan_gives_back;
+	for (int i = 0; i < 600 && shrink_level() != SHRINK_LEVEL_NORMAL; i++)
+		shrink_sim_step(SEC);
+	ASSERT_INT(shrink_level(), SHRINK_LEVEL_NORMAL);
+	CU_ASSERT_FATAL(shrink_rounds(r, 4, sizeof(r[0])) >= 1);
+	ASSERT_INT(r[0].end, SHRINK_ROUND_BALANCED);
+	CU_ASSERT(r[0].returned_bytes > 0);
+	CU_ASSERT(atomic_load(&c.objects) > 10000);
+	for (int i = 0; i < 60 && !shrink_may_grow(); i++)
+		shrink_sim_step(SEC);
+	ASSERT_INT(shrink_may_grow(), 1);
 	end(&c);
 }
 
