@@ -12,6 +12,7 @@
 
 #include <libshrink/bridge/attribute.h>
 #include <libshrink/bridge/perf-ring.h>
+#include <libshrink/os/numa.h>
 
 #include "tests/harness.h"
 #include "tests/random.h"
@@ -262,6 +263,29 @@ static void test_members(void)
 	rmdir(dir);
 }
 
+/* Where this process may have memory: what /proc says. */
+static void test_nodes(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	int first = -1, last = -1, nr = 0;
+	char line[4096], list[4096] = "";
+
+	CU_ASSERT_FATAL(f != NULL);
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "Mems_allowed_list: %4095s", list);
+	fclose(f);
+	if (sscanf(list, "%d-%d%n", &first, &last, &nr) != 2 &&
+	    sscanf(list, "%d%n", &first, &nr) == 1)
+		last = first;
+	if (first < 0 || list[nr])
+		SKIP("nodes: %s", list);
+	for (int nid = 0; nid < 300; nid++)
+		ASSERT_INT(shrink_os_numa_allowed(nid), nid >= first && nid <= last);
+	/* what cannot be asked is allowed */
+	ASSERT_INT(shrink_os_numa_allowed(-1), 1);
+	ASSERT_INT(shrink_os_numa_allowed(1 << 20), 1);
+}
+
 #define PAGE  4096u
 #define BYTES 4096u
 
@@ -387,6 +411,7 @@ int main(int argc, char **argv)
 		{"attribute: who has just come", test_deferred},
 		{"attribute: who is of our group", test_members},
 		{"attribute: the machine", test_machine},
+		{"attribute: nodes of ours", test_nodes},
 		{"attribute: drop_caches", test_drop},
 		{"attribute: folded", test_folding},
 		{"perf ring: as the kernel writes it", test_ring},

@@ -2,7 +2,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef HAVE_NUMA
 #include <numa.h>
@@ -42,6 +45,24 @@ int shrink_os_numa_run_on(int nid)
 	(void)nid;
 	return -ENOSYS;
 #endif
+}
+
+/* More than any kernel is built for: with less room than it wants the call fails. */
+#define NODES_MOST 4096
+#define WORD_BITS  (8 * sizeof(unsigned long))
+
+int shrink_os_numa_allowed(int nid)
+{
+	unsigned long mask[NODES_MOST / WORD_BITS] = {0};
+	int saved = errno;
+
+	if (nid < 0 || nid >= NODES_MOST ||
+	    syscall(SYS_get_mempolicy, NULL, mask, (unsigned long)NODES_MOST, NULL,
+		    (unsigned long)MPOL_F_MEMS_ALLOWED) < 0) {
+		errno = saved;
+		return 1;
+	}
+	return mask[(size_t)nid / WORD_BITS] >> (size_t)nid % WORD_BITS & 1;
 }
 
 int shrink_os_numa_here(void)

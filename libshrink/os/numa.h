@@ -13,6 +13,10 @@ int shrink_os_numa_nodes(void);
  * did (-EINVAL: none there, or a cpuset has none of them; -ENOSYS: no libnuma). */
 int shrink_os_numa_run_on(int nid);
 
+/* Whether this process may have memory of node @nid now, as its cpuset has it: 1 or 0; 1
+ * also where that cannot be asked. No file is opened. */
+int shrink_os_numa_allowed(int nid);
+
 /* The node this thread runs on now, as far as the library counts them. */
 int shrink_os_numa_here(void);
 

@@ -27,6 +27,7 @@
 #include <libshrink/os/bait.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/os/numa.h>
 #include <libshrink/reclaim/engine.h>
 #include <libshrink/source/bridge.h>
 #include <libshrink/source/source.h>
@@ -141,9 +142,18 @@ static void account(const struct follow_event *event)
 	shrink_latency_add(&bridge.latency, shrink_sub_u64(now, event->nsec));
 }
 
+/* The machine's reclaim of a node that we may have no memory of. What is done to our
+ * own group concerns us also there: a cpuset may have changed since. */
+static bool elsewhere(const struct follow_event *event)
+{
+	return event->group == TOP_GROUP && event->nid >= 0 && !shrink_os_numa_allowed(event->nid);
+}
+
 static void on_event(void *arg, const struct follow_event *event)
 {
 	(void)arg;
+	if (elsewhere(event))
+		return;
 	account(event);
 	bridge.sig->hint = 1;
 	if (event->kind == FOLLOW_HINT || event->priority < 0)
