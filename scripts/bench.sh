@@ -80,13 +80,16 @@ bench_region() {
 
 # In a group that is made to be reclaimed; as root only.
 bench_bridge() {
-	local file=memory.reclaim text=1M
+	local file=memory.reclaim text=1M way
 
 	with_group 64 || return
 	[ "$group_kind" = v2 ] || file=memory.force_empty text=0
-	(
-		group_enter 500 && exec "$tools/bench/bench-bridge" "$group_dir/$file" "$text"
-	) || say "left out: see above" >&2
+	for way in bpf perf; do
+		(
+			group_enter 500 && LIBSHRINK_CONF=bridge:$way \
+				exec "$tools/bench/bench-bridge" "$group_dir/$file" "$text"
+		) || say "left out: see above" >&2
+	done
 	group_remove
 }
 
