@@ -323,6 +323,44 @@ static void test_beside_perf(void)
 	pressed_beside("perf");
 }
 
+/* Moved to another group, it is that one's reclaim that is ours. */
+static void moved(const char *mode)
+{
+	struct shrink_round rounds[ROUNDS];
+	const char *why = begin(mode);
+	struct presser presser;
+	uint64_t since;
+	int n = 0;
+
+	if (why) {
+		end();
+		SKIP("no bridge here: %s", why);
+	}
+	CU_ASSERT_FATAL(!cg_move(&beside, 0));
+	since = now_nsec();
+	/* it is noticed within a second or so */
+	for (int i = 0; i < 600 && !n; i++) {
+		press_begin(&presser, &beside);
+		press_go(&presser);
+		nanosleep(&(struct timespec){0, 100000000}, NULL);
+		n = bridge_rounds(rounds, since);
+		press_end(&presser);
+	}
+	CU_ASSERT(n > 0);
+	CU_ASSERT_STRING_EQUAL(bridge_info().state, "live");
+	end();
+}
+
+static void test_moved_bpf(void)
+{
+	moved("bpf");
+}
+
+static void test_moved_perf(void)
+{
+	moved("perf");
+}
+
 /* G9: without the privilege the others go on, and it is said why this one does not. */
 static int unprivileged(void)
 {
@@ -400,6 +438,8 @@ int main(int argc, char **argv)
 		{"bridge, perf: asked at the kernel's priorities", test_priorities_perf},
 		{"G7, bpf: a group beside ours is none of our business", test_beside_bpf},
 		{"G7, perf: a group beside ours is none of our business", test_beside_perf},
+		{"bridge, bpf: a process is moved", test_moved_bpf},
+		{"bridge, perf: a process is moved", test_moved_perf},
 		{"G9: without privilege", test_unprivileged},
 		{"bridge: off, on, and nothing left", test_again},
 		{NULL, NULL},

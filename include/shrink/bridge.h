@@ -40,7 +40,7 @@ enum shrink_bridge_mode {
  */
 int shrink_bridge_select(enum shrink_bridge_mode mode);
 
-/** What the bridge is and has done since it was started. Fields are appended only. */
+/** What the bridge is, and has done since the process began. Fields are appended only. */
 struct shrink_bridge_stats {
 	char means[16];	  /**< "module", "bpf", "helper", "perf"; "" = none is live */
 	char reason[480]; /**< why not each of the better ones, or what this one lacks */

@@ -12,6 +12,8 @@
 /* One monitor, one bridge. */
 static struct {
 	struct shrink_bpf bpf;
+	uint64_t groups[FOLLOW_GROUPS_MAX];
+	int nr_groups;
 	shrink_bridge_fn fn;
 	void *arg;
 } trace;
@@ -24,6 +26,32 @@ static int sample(void *arg, void *record, size_t size)
 	return 0;
 }
 
+static bool is_among(const uint64_t *groups, int nr, uint64_t group)
+{
+	for (int i = 0; i < nr; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* These groups and no others; those that stay are followed without a gap. */
+static int trace_follow(const struct shrink_bridge_who *who, char *reason, size_t size)
+{
+	int r = 0;
+
+	for (int i = 0; i < trace.nr_groups; i++)
+		if (!is_among(who->groups, who->nr, trace.groups[i]))
+			(void)shrink_follow_remove(&trace.bpf, trace.groups[i]);
+	trace.nr_groups = 0;
+	for (int i = 0; i < who->nr && i < FOLLOW_GROUPS_MAX && !r; i++) {
+		r = shrink_follow_add(&trace.bpf, who->groups[i]);
+		trace.groups[trace.nr_groups++] = who->groups[i];
+	}
+	if (r < 0)
+		snprintf(reason, size, "groups: %s", strerror(-r));
+	return r;
+}
+
 static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
 	int r;
@@ -32,12 +60,9 @@ static int trace_open(const struct shrink_bridge_who *who, char *reason, size_t 
 	r = shrink_follow_load(&trace.bpf, FOLLOW_GROUPS_MAX, sample, NULL, reason, size);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < who->nr && !r; i++)
-		r = shrink_follow_add(&trace.bpf, who->groups[i]);
-	if (r < 0) {
-		snprintf(reason, size, "groups: %s", strerror(-r));
+	r = trace_follow(who, reason, size);
+	if (r < 0)
 		shrink_bpf_close(&trace.bpf);
-	}
 	return r;
 }
 
@@ -65,6 +90,7 @@ static const struct shrink_bridge_ops bpf_ops = {
 	.close = trace_close,
 	.fd = trace_fd,
 	.take = trace_take,
+	.moved = trace_follow,
 };
 
 static const struct shrink_bridge_ops helper_ops = {
@@ -85,6 +111,7 @@ static const struct shrink_bridge_ops perf_ops = {
 	.close = shrink_perf_close,
 	.fd = shrink_perf_fd,
 	.take = shrink_perf_take,
+	.moved = shrink_perf_moved,
 	.due = shrink_perf_due,
 	.chore = shrink_perf_chore,
 };

@@ -39,6 +39,9 @@ struct shrink_bridge_ops {
 	int (*fd)(void); /* readable when there is something */
 	/* Neither blocks nor allocates. How many, or a negative errno. */
 	int (*take)(shrink_bridge_fn fn, void *arg);
+	/* Where not NULL: our own group is another now; may take its time. 0, or a negative
+	 * errno with a reason. */
+	int (*moved)(const struct shrink_bridge_who *who, char *reason, size_t size);
 	/* Where not NULL: after take(), whether there is slow work to be done by chore(), on
 	 * another thread; take() may run beside it, close() may not. */
 	bool (*due)(void);

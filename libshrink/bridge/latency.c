@@ -22,13 +22,6 @@ static uint64_t end_of(unsigned int bucket)
 	return (uint64_t)(4 + bucket % 4 + 1) << (bucket / 4 - 1);
 }
 
-void shrink_latency_clear(struct latency *l)
-{
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-		atomic_store_explicit(&l->buckets[i], 0, memory_order_relaxed);
-	atomic_store_explicit(&l->max_nsec, 0, memory_order_relaxed);
-}
-
 void shrink_latency_add(struct latency *l, uint64_t nsec)
 {
 	atomic_fetch_add_explicit(&l->buckets[bucket_of(nsec / NSEC_PER_USEC)], 1,

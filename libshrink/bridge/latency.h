@@ -13,7 +13,6 @@ struct latency {
 	_Atomic uint64_t max_nsec;
 };
 
-void shrink_latency_clear(struct latency *l);
 void shrink_latency_add(struct latency *l, uint64_t nsec);
 /* Upper end of the step the median is in, at most the longest; 0: there is none. */
 uint64_t shrink_latency_median(const struct latency *l);

@@ -189,6 +189,18 @@ static int open_all(char *reason, size_t size)
 	return r < 0 ? fail(reason, size, r, "cannot be enabled") : 0;
 }
 
+int shrink_perf_moved(const struct shrink_bridge_who *who, char *reason, size_t size)
+{
+	struct members *members = who->procs ? shrink_members_open(who->procs) : NULL;
+
+	if (!members)
+		return fail(reason, size, -ENOENT, "the own group's processes cannot be listed");
+	shrink_members_close(perf.members);
+	perf.members = members;
+	perf.attribute.group = who->nr > 1 ? who->groups[1] : who->groups[0];
+	return 0;
+}
+
 int shrink_perf_open(const struct shrink_bridge_who *who, char *reason, size_t size)
 {
 	int r;
@@ -196,13 +208,11 @@ int shrink_perf_open(const struct shrink_bridge_who *who, char *reason, size_t s
 	memset(&perf, 0, sizeof(perf));
 	perf.epoll = -1;
 	perf.attribute.ours = is_ours;
-	perf.attribute.group = who->nr > 1 ? who->groups[1] : who->groups[0];
 	r = read_formats(reason, size);
+	if (!r)
+		r = shrink_perf_moved(who, reason, size);
 	if (r < 0)
 		return r;
-	perf.members = who->procs ? shrink_members_open(who->procs) : NULL;
-	if (!perf.members)
-		return fail(reason, size, -ENOENT, "the own group's processes cannot be listed");
 	r = open_all(reason, size);
 	if (r < 0)
 		shrink_perf_close();

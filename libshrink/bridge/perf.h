@@ -16,6 +16,7 @@
 #include <libshrink/bridge/bridge.h>
 
 int shrink_perf_open(const struct shrink_bridge_who *who, char *reason, size_t size);
+int shrink_perf_moved(const struct shrink_bridge_who *who, char *reason, size_t size);
 void shrink_perf_close(void);
 int shrink_perf_fd(void);
 int shrink_perf_take(shrink_bridge_fn fn, void *arg);

@@ -87,17 +87,6 @@ static void set_means(const char *means, const char *reason)
 	shrink_source_unlock();
 }
 
-static void clear_counters(void)
-{
-	_Atomic uint64_t *const counters[] = {&bridge.reclaims, &bridge.drops, &bridge.hints,
-					      &bridge.folded,	&bridge.lost,  &bridge.asked,
-					      &bridge.served};
-
-	for (size_t i = 0; i < SHRINK_ARRAY_SIZE(counters); i++)
-		atomic_store_explicit(counters[i], 0, memory_order_relaxed);
-	shrink_latency_clear(&bridge.latency);
-}
-
 /* Another round has asked all caches as hard since, and not in vain. */
 static bool served(const struct follow_event *event)
 {
@@ -296,20 +285,36 @@ static int find_groups(struct shrink_source *src, uint64_t *groups)
 	return nr;
 }
 
-static int bridge_open(struct shrink_source *src)
+static struct shrink_bridge_who find_who(struct shrink_source *src, uint64_t *groups)
 {
-	uint64_t groups[FOLLOW_GROUPS_MAX];
-	struct shrink_bridge_who who = {
+	return (struct shrink_bridge_who){
 		.groups = groups,
 		.nr = find_groups(src, groups),
 		.socket = shrink_tunables.bridge_socket,
 		.procs = src->cgroup->unified[0] && src->cgroup->version == 2
 				 ? src->cgroup->unified : own_dir(src),
 	};
+}
+
+/* The same means in another group: what it took to open it may be forbidden by now. */
+static int bridge_moved(struct shrink_source *src)
+{
+	uint64_t groups[FOLLOW_GROUPS_MAX];
+	struct shrink_bridge_who who = find_who(src, groups);
+	char reason[sizeof(bridge.reason)] = "";
+	int r = bridge.ops->moved ? bridge.ops->moved(&who, reason, sizeof(reason)) : 0;
+
+	src->next_sample = 0;
+	return r < 0 ? shrink_source_fail(src, r, "%s: %s", bridge.ops->name, reason) : 0;
+}
+
+static int bridge_open(struct shrink_source *src)
+{
+	uint64_t groups[FOLLOW_GROUPS_MAX];
+	struct shrink_bridge_who who = find_who(src, groups);
 	char reason[sizeof(bridge.reason)];
 	int r, mode = (int)SHRINK_TUN(bridge);
 
-	clear_counters();
 	if (mode == SHRINK_BRIDGE_OFF) {
 		set_means("", "switched off by configuration");
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
@@ -345,4 +350,6 @@ const struct shrink_source_ops shrink_source_bridge = {
 	.ready = ready,
 	.sample = sample,
 	.chore = chore,
+	.watches_group = 1,
+	.moved = bridge_moved,
 };
