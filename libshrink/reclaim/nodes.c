@@ -240,32 +240,46 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int start_one(int nid)
+static int init_one(int nid)
 {
 	struct place *p = &places[nid];
-	char name[16];
-	int r = shrink_os_cond_init(&p->wake);
 
-	if (r < 0)
-		return r;
 	p->node = (struct shrink_node){0};
 	memset(&p->ticker, 0, sizeof(p->ticker));
 	p->given_up = p->lost = p->busy = false;
 	p->server = nid;
 	p->since = 0;
+	return shrink_os_cond_init(&p->wake);
+}
+
+static int start_one(int nid)
+{
+	struct place *p = &places[nid];
+	char name[16];
+	int r;
+
+	pthread_mutex_lock(&lock);
 	p->alive = true;
+	pthread_mutex_unlock(&lock);
 	snprintf(name, sizeof(name), "shrink-node%d", nid);
 	r = shrink_os_thread_create(&p->thread, name, work, p);
-	if (r < 0)
+	if (r < 0) {
+		pthread_mutex_lock(&lock);
 		p->alive = false;
+		pthread_mutex_unlock(&lock);
+	}
 	return r;
 }
 
+/* All are made before the first runs: each looks at all of them. */
 int shrink_nodes_start(void)
 {
 	int r = nr_served ? shrink_os_cond_init(&ended) : 0;
 
 	stopping = false;
+	for (int nid = 0; !r && nr_served && nid < SHRINK_NODES_MAX; nid++)
+		if (places[nid].served)
+			r = init_one(nid);
 	for (int nid = 0; !r && nr_served && nid < SHRINK_NODES_MAX; nid++)
 		if (places[nid].served)
 			r = start_one(nid);
