@@ -11,5 +11,6 @@ short) printf '1..3\nok 1 - one\n' ;;
 warns) echo 'WARNING: CPU: 0 PID: 1 at somewhere' >/dev/kmsg; printf 'ok 1 - one\n1..1\n' ;;
 hangs) printf '1..1\n'; sleep 1000 ;;
 panics) printf 'ok 1 - one\n1..1\n'; echo c >/proc/sysrq-trigger; sleep 1000 ;;
-frozen) killall -STOP timeout; sleep 1000 ;;
+leaves) printf 'ok 1 - one\n1..1\n'; /build/tests/guest/leave 16; sleep 1000 ;;
+frozen) killall -STOP timeout; while :; do sleep 1000; done ;;
 esac

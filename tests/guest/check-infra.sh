@@ -33,7 +33,7 @@ reported()
 	fi
 }
 
-list fails status silent unplanned short warns hangs panics passes
+list fails status silent unplanned short warns hangs panics leaves passes
 run
 if grep -q '# SKIP' "$tmp/out"; then
 	cat "$tmp/out"
@@ -49,9 +49,12 @@ reported warns "the kernel complained"
 reported hangs "out of time"
 reported panics "ended or hung amid it"
 some "what the kernel said is shown" "$(grep 'console: .*sysrq' "$tmp/out")"
+some "a panic is told" "$(grep '^# the guest panicked' "$tmp/out")"
+reported leaves "ended or hung amid it"
+some "output that breaks off is told" "$(grep 'its output breaks off after' "$tmp/out")"
 some "a test behind a panic runs" "$(grep "^ok [0-9]* - $series passes: one is one" "$tmp/out")"
 same "every test is reported once" \
-	"$(grep -c '^not ok' "$tmp/out") $(grep -c "^ok.* passes:" "$tmp/out")" "8 1"
+	"$(grep -c '^not ok' "$tmp/out") $(grep -c "^ok.* passes:" "$tmp/out")" "9 1"
 
 list frozen
 grace=20
@@ -70,8 +73,23 @@ sed -i "s|$series|6.99|" "$tmp/list"
 run
 same "an unknown kernel is an error" "$status" 99
 
-# Neither a cache nor a network.
+# QEMU's own end is told from the guest's.
 mkdir "$tmp/bin" "$tmp/cache"
+list passes
+qemu_that()
+{
+	printf '#!/bin/sh\n%s\n' "$1" >"$tmp/bin/qemu-system-x86_64"
+	chmod 755 "$tmp/bin/qemu-system-x86_64"
+	PATH=$tmp/bin:$PATH run
+}
+qemu_that 'echo no such machine >&2; exit 1'
+reported passes "QEMU did not start"
+some "what QEMU said is shown" "$(grep '^# qemu: no such machine' "$tmp/out")"
+qemu_that 'kill -TERM $$'
+reported passes "QEMU was killed by signal 15"
+rm "$tmp/bin/qemu-system-x86_64"
+
+# Neither a cache nor a network.
 for tool in apt-get apt-cache; do
 	printf '#!/bin/sh\necho no network >&2\nexit 100\n' >"$tmp/bin/$tool"
 	chmod 755 "$tmp/bin/$tool"

@@ -148,7 +148,7 @@ run_group() {
 			done_now=$((done_now + 1))
 		done <"$file"
 		[ $done_now -gt 0 ] || {
-			fail_all "$series" "$file" "the guest did not start"
+			fail_all "$series" "$file" "${boot_reason:-no test was begun}"
 			return
 		}
 		sed -i "1,${done_now}d" "$file"
@@ -193,6 +193,7 @@ shell_in() {
 
 	shift
 	kernel_get "$series" || { echo "$kernel_reason" >&2; exit 1; }
+	boot_clock="-accel tcg,thread=multi" # as it is for who sits before it
 	mkdir -p "$work"
 	image_make "$work/image" "$kernel_dir" tests/guest/leave tests/tap.sh \
 		tests/guest/guest.sh "$@" && : >"$work/image.root/interactive" &&
