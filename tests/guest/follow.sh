@@ -1,18 +1,35 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-# bridge:trace under cgroup v2: memory.reclaim of our group and memory.high are followed,
-# at priorities; a group beside ours is not; drop_caches is told apart from reclaim.
+# bridge:trace under cgroup v2, and nothing else to tell of pressure: what the kernel's
+# own reclaim does to our group is followed - memory.reclaim, memory.high, memory.max,
+# kswapd at one node - and what it does to others is not; drop_caches if so configured.
 # shellcheck disable=SC1091,SC2034,SC2154
 . /build/tests/guest/guest.sh
 
-lines()
+# follower GROUP: a ring that only the bridge tells, so that all rounds are of its making
+follower()
 {
-	grep -c '^priority' /tmp/bridged.out
+	ring_start "$1"
+	for source in usage events psi memavailable zones swap; do
+		ask conf $source off
+	done
+	ask conf node_workers off
+	ask conf bridge trace
+	ask start
+	ask source bridge
+	some "$(basename "$1"): the bridge is live" "$(echo "$answer" | grep '^live')"
 }
 
+passes()
+{
+	ask stats
+	value rounds
+}
+
+# more_than NUMBER: passes by now
 more_than()
 {
-	[ "$(lines)" -gt "$1" ]
+	[ "$(passes)" -gt "$1" ]
 }
 
 # dentries GROUP: objects of the kernel's, charged to it
@@ -22,32 +39,122 @@ dentries()
 		[ -e '"$cgroot"'/none-$$-$i ]; i=$((i + 1)); done'
 }
 
-group follow
-ours=$group
+# stream MIB GROUP: page cache goes through it
+stream()
+{
+	truncate -s 0 /mnt/file
+	truncate -s "$1M" /mnt/file # holes are cached like data
+	inside "$2" cat /mnt/file >/dev/null
+}
+
+# followed NAME command...: each of the kernel's ways to reclaim us is seen anew. With
+# so many objects the mildest priority already asks for some, and there are always some
+# left.
+followed()
+{
+	followed=$1 before=$(passes)
+	shift
+	ask pretend 200000
+	dentries "$ours"
+	"$@"
+	until_true 30 more_than "$before"
+	at_least "$followed is followed" "$(passes)" $((before + 1))
+	ask passes bridge
+	echo "# $followed: $answer"
+}
+
+reclaim()
+{
+	echo 1M >"$1/memory.reclaim" 2>/dev/null # EAGAIN: there is less to be had
+}
+
+high()
+{
+	echo $((4 * mib)) >"$ours/memory.high"
+	stream 16 "$ours"
+	echo max >"$ours/memory.high"
+}
+
+max()
+{
+	echo $((16 * mib)) >"$ours/memory.max"
+	stream 64 "$ours"
+	echo max >"$ours/memory.max"
+}
+
+drop()
+{
+	echo 2 >/proc/sys/vm/drop_caches
+}
+
+modprobe brd rd_nr=1 rd_size=262144 && mke2fs /dev/ram0 >/dev/null 2>&1 &&
+	mkdir -p /mnt && mount -t ext2 /dev/ram0 /mnt || exit 99
 group beside
 beside=$group
-exec_inside "$ours" /build/examples/bridged 90 >/tmp/bridged.out 2>&1 &
-bridged=$!
-until_true 30 grep -q '^bridge:' /tmp/bridged.out
-same "the bridge is live" "$(sed -n 's/^bridge: //p' /tmp/bridged.out |
-	sed 's/^module: [^;]*$/live/')" live
+group above
+above=$group
+group above/follow
+ours=$group
+follower "$ours"
+ask pretend 200000
 
+# strangers', and drop_caches where nobody has asked for it
 dentries "$beside"
-echo 1M >"$beside/memory.reclaim" 2>/dev/null
-echo 2 >/proc/sys/vm/drop_caches
-sleep 2
-same "a group beside, and drop_caches, are none of our business" "$(lines)" 0
+reclaim "$beside"
+drop
+sleep 1
+same "a group beside, and drop_caches, are none of our business" "$(passes)" 0
 
-dentries "$ours"
-echo 1M >"$ours/memory.reclaim" 2>/dev/null
-until_true 30 more_than 0
-at_least "memory.reclaim of ours is followed" "$(lines)" 1
-before=$(lines)
-dentries "$ours"
-echo $((1 << 20)) >"$ours/memory.high"
-inside "$ours" /build/tests/eater anon $((2 << 20)) 200
-until_true 30 more_than "$before"
-at_least "so is memory.high" "$(lines)" $((before + 1))
-sed 's/^/# /' /tmp/bridged.out | head -n 12
-kill -KILL $bridged
+followed memory.reclaim reclaim "$ours"
+followed "memory.reclaim above" reclaim "$above"
+followed memory.high high
+followed memory.max max
+ask stats
+echo "# $answer"
+at_least "objects went for it" "$(value freed_bytes)" $mib
+before=$(passes)
+reclaim "$beside"
+drop
+sleep 1
+same "and still not what is beside" "$(passes)" "$before"
+ask conf bridge_drop_caches on
+followed "drop_caches, where configured," drop
+until_true 30 stat_is pretended -eq 0
+same "drop_caches: asked for everything" "$(value pretended)" 0
+same "nobody was killed" "$(event "$above" oom_kill)" 0
+ring_end "ends well"
+umount /mnt
+modprobe -r brd
+
+# kswapd at one node: a neighbour bound to it takes what is free there, and some more
+free_of()
+{
+	sed -n "s/^Node $1 MemFree: *\([0-9]*\) kB/\1/p" /sys/devices/system/node/node"$1"/meminfo
+}
+
+has_it()
+{
+	grep -q done /tmp/eater
+}
+
+: >/tmp/eater
+group node
+follower "$group"
+ask fill 120 400 0
+ask fill 120 400 1
+exec_inside "$group" /build/tests/guest/bound-eater 1 $(($(free_of 1) / 1024 + 20)) 60000 \
+	>/tmp/eater 2>&1 &
+hog=$!
+until_true 60 has_it
+same "node: the neighbour gets what it wants" $? 0
+ask passes bridge
+at_least "node: kswapd is followed" "$(value n)" 1
+echo "# node: $answer"
+ask stats
+echo "# $answer"
+at_least "node: objects of that node go" "$(value freed1)" 1
+same "node: and of no other" "$(value freed0)" 0
+same "node: whole" "$(value intact)" 1
+kill -KILL $hog
+ring_end "node: ends well"
 done_testing

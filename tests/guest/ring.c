@@ -10,9 +10,12 @@
  *	limits                      limit=N usage=N high=N kind=N path=DIR
  *	source NAME                 STATE events=N REASON
  *	rounds                      for each source of rounds: NAME=HOW MANY
+ *	passes SOURCE               n=N lowest=PRIORITY level=L: of its rounds kept
+ *	pretend OBJECTS [NODE]      ok: as many more, without memory, gone first
  *
  * It ends with the input: with 0, if all that the cache still has is as it was put
  * there. Objects are 64 KiB in one mapping a node, bound to it, the oldest go first.
+ * Those pretended are for mild priorities, at which a machine of this size has too few.
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
@@ -38,6 +41,7 @@ struct ring {
 	pthread_mutex_t lock;
 	unsigned char *base;
 	_Atomic uint64_t head, tail;
+	_Atomic uint64_t pretended;
 };
 
 static struct ring rings[NODES] = {
@@ -61,16 +65,26 @@ static unsigned long ring_count(struct shrinker *s, struct shrink_control *sc)
 	struct ring *r = ring_of(sc->nid);
 
 	(void)s;
-	return (unsigned long)(r->head - r->tail);
+	return (unsigned long)(r->pretended + r->head - r->tail);
+}
+
+/* Under the lock: how many of @n are only pretended. */
+static unsigned long take_pretended(struct ring *r, unsigned long n)
+{
+	if (n > r->pretended)
+		n = (unsigned long)r->pretended;
+	r->pretended -= n;
+	return n;
 }
 
 static unsigned long ring_scan(struct shrinker *s, struct shrink_control *sc)
 {
 	struct ring *r = ring_of(sc->nid);
-	unsigned long n = 0;
+	unsigned long n;
 
 	(void)s;
 	pthread_mutex_lock(&r->lock);
+	n = take_pretended(r, sc->nr_to_scan);
 	for (; n < sc->nr_to_scan && r->tail < r->head; n++)
 		madvise(object(r, r->tail++), OBJECT, MADV_DONTNEED);
 	pthread_mutex_unlock(&r->lock);
@@ -168,8 +182,9 @@ static void say_stats(void)
 		       (unsigned long long)node.freed_bytes, i, (unsigned long long)node.scans, i,
 		       (unsigned long long)(rings[i].head - rings[i].tail) * OBJECT);
 	}
-	printf(" freed_bytes=%llu returned_bytes=%llu rounds=%llu level=%u misuses=%llu "
-	       "intact=%d\n",
+	printf(" pretended=%llu freed_bytes=%llu returned_bytes=%llu rounds=%llu level=%u "
+	       "misuses=%llu intact=%d\n",
+	       (unsigned long long)(rings[0].pretended + rings[1].pretended),
 	       (unsigned long long)st.freed_bytes, (unsigned long long)st.returned_bytes,
 	       (unsigned long long)st.rounds, st.level, (unsigned long long)st.misuses,
 	       intact(&rings[0]) && intact(&rings[1]));
@@ -224,6 +239,30 @@ static void say_rounds(void)
 	putchar('\n');
 }
 
+static void say_passes(const char *source)
+{
+	struct shrink_round rounds[64];
+	int n = shrink_rounds(rounds, 64, sizeof(rounds[0])), of = 0, lowest = 12;
+	unsigned int level = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (strcmp(rounds[i].source, source))
+			continue;
+		of++;
+		if (rounds[i].priority_last < lowest)
+			lowest = rounds[i].priority_last;
+		if (rounds[i].level > level)
+			level = rounds[i].level;
+	}
+	printf("n=%d lowest=%d level=%u\n", of, lowest, level);
+}
+
+static void pretend(struct ring *r, uint64_t objects)
+{
+	r->pretended += objects;
+	say(0);
+}
+
 static void obey(char *line)
 {
 	char *word[4] = {0}, *save = NULL;
@@ -247,6 +286,10 @@ static void obey(char *line)
 		say_source(word[1]);
 	else if (n == 1 && !strcmp(word[0], "rounds"))
 		say_rounds();
+	else if (n == 2 && !strcmp(word[0], "passes"))
+		say_passes(word[1]);
+	else if (n >= 2 && !strcmp(word[0], "pretend"))
+		pretend(ring_of(n > 2 ? atoi(word[2]) : 0), strtoull(word[1], NULL, 0));
 	else
 		say(-EINVAL);
 }
