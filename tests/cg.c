@@ -97,6 +97,7 @@ static const char *create(struct cg *cg, const char *name, const char *type, con
 	if (own_path(list, path, sizeof(path)) < 0 ||
 	    mount_of(type, option, mount, sizeof(mount)) < 0)
 		return "no such hierarchy";
+	cg->version = option ? 1 : 2;
 	snprintf(cg->dir, sizeof(cg->dir), "%s%s/shrink-%s-%d", mount, path, name, (int)getpid());
 	if (mkdir(cg->dir, 0755) < 0) {
 		const char *why = strerror(errno);
@@ -142,6 +143,62 @@ const char *cg_create_v2_limited(struct cg *cg, const char *name, uint64_t limit
 		return "no memory.max: the memory controller is not in this hierarchy";
 	}
 	return NULL;
+}
+
+const char *cg_create_limited(struct cg *cg, const char *name, uint64_t limit)
+{
+	const char *why = cg_create_v1(cg, name, limit);
+
+	if (why && cg_create_v2_limited(cg, name, limit))
+		return why;
+	return NULL;
+}
+
+int cg_set_limit(const struct cg *cg, uint64_t limit)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+	return cg_write(cg, cg->version == 1 ? "memory.limit_in_bytes" : "memory.max", text);
+}
+
+uint64_t cg_limit(const struct cg *cg)
+{
+	return cg_number(cg, cg->version == 1 ? "memory.limit_in_bytes" : "memory.max");
+}
+
+uint64_t cg_usage(const struct cg *cg)
+{
+	return cg_number(cg, cg->version == 1 ? "memory.usage_in_bytes" : "memory.current");
+}
+
+/* The number behind @key, in a file of lines of both. */
+static uint64_t keyed(const struct cg *cg, const char *file, const char *key)
+{
+	char path[4200], word[64];
+	unsigned long long value;
+	uint64_t found = UINT64_MAX;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", cg->dir, file);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%63s %llu", word, &value) == 2)
+		if (!strcmp(word, key))
+			found = value;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+uint64_t cg_limit_hits(const struct cg *cg)
+{
+	return cg->version == 1 ? cg_number(cg, "memory.failcnt")
+				: keyed(cg, "memory.events", "max");
+}
+
+uint64_t cg_oom_kills(const struct cg *cg)
+{
+	return keyed(cg, cg->version == 1 ? "memory.oom_control" : "memory.events", "oom_kill");
 }
 
 int cg_move(const struct cg *cg, pid_t pid)

@@ -11,6 +11,7 @@
 
 struct cg {
 	char dir[4096];
+	int version; /* of its hierarchy: 1 or 2 */
 };
 
 /* A child group of our own one in the hierarchy of the v1 memory controller;
@@ -20,6 +21,16 @@ const char *cg_create_v1(struct cg *cg, const char *name, uint64_t limit);
 const char *cg_create_v2(struct cg *cg, const char *name);
 /* One with memory.max, and without swap. */
 const char *cg_create_v2_limited(struct cg *cg, const char *name, uint64_t limit);
+/* With a limit of memory and without swap, in whichever hierarchy has the memory
+ * controller here. */
+const char *cg_create_limited(struct cg *cg, const char *name, uint64_t limit);
+/* The same of either version. What could not be read is UINT64_MAX; how often usage
+ * has met the limit; how many processes were killed for memory. */
+int cg_set_limit(const struct cg *cg, uint64_t limit);
+uint64_t cg_limit(const struct cg *cg);
+uint64_t cg_usage(const struct cg *cg);
+uint64_t cg_limit_hits(const struct cg *cg);
+uint64_t cg_oom_kills(const struct cg *cg);
 /* Removes it; the calling process goes back to the parent, and what still runs
  * inside, since nobody else has put it there, is killed. */
 void cg_remove(struct cg *cg);

@@ -74,14 +74,14 @@ static int rounds_ended(enum shrink_round_end end, int want)
 static void test_child_keeps_pages(void)
 {
 	struct cg group;
-	const char *why = cg_create_v1(&group, "cow", LIMIT);
+	const char *why = cg_create_limited(&group, "cow", LIMIT);
 	unsigned long left;
 	unsigned char *ballast;
 	struct shrinker *s;
 	pid_t child;
 
 	if (why)
-		SKIP("no v1 group: %s", why);
+		SKIP("no group: %s", why);
 	ASSERT_INT(cg_move(&group, 0), 0);
 	memory = mmap(NULL, ENTRIES * ENTRY_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

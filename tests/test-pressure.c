@@ -160,8 +160,7 @@ static struct shrink_stats stats(void)
 
 static uint64_t headroom(void)
 {
-	return cg_number(&group, "memory.limit_in_bytes") -
-	       cg_number(&group, "memory.usage_in_bytes");
+	return cg_limit(&group) - cg_usage(&group);
 }
 
 static void enter_group(void)
@@ -221,7 +220,7 @@ static void overfill(void)
 	CHECK(headroom() >= LIMIT / 50); /* low */
 	CHECK(cache_bytes() >= LIMIT / 2); /* and not for the price of all of it */
 	CHECK(st.misuses == 0 && st.overruns == 0);
-	CHECK(cg_number(&group, "memory.failcnt") == 0); /* the limit was not even touched */
+	CHECK(cg_limit_hits(&group) == 0); /* the limit was not even touched */
 	check_rounds();
 	cache_stop();
 }
@@ -252,7 +251,7 @@ static void stream(void)
 		;
 	CHECK(got == 4 * LIMIT);
 	/* it did go through this group, up to its limit */
-	CHECK(cg_number(&group, "memory.failcnt") > 0);
+	CHECK(cg_limit_hits(&group) > 0);
 	nap(700 * MSEC);
 	st = stats();
 	show_rounds(&st);
@@ -267,19 +266,18 @@ static void stream(void)
 /* The operator takes the limit down to a little above what is used. */
 static void lower_limit(void)
 {
+	uint32_t kind = group.version == 1 ? SHRINK_LIMIT_CGROUP1 : SHRINK_LIMIT_CGROUP2;
 	struct shrink_limits limits;
 	struct shrink_stats st;
 	uint64_t limit;
-	char text[32];
 
 	enter_group();
 	cache_start();
 	cache_fill(80 * MIB, 400);
 	nap(200 * MSEC);
 	CHECK(stats().freed_objects == 0);
-	limit = (cg_number(&group, "memory.usage_in_bytes") + MIB) & ~4095ULL;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
-	CHECK(!cg_write(&group, "memory.limit_in_bytes", text));
+	limit = (cg_usage(&group) + MIB) & ~4095ULL;
+	CHECK(!cg_set_limit(&group, limit));
 	for (int i = 0; i < 100 && headroom() < limit / 50; i++)
 		nap(20 * MSEC);
 	st = stats();
@@ -287,7 +285,7 @@ static void lower_limit(void)
 	CHECK(st.freed_bytes > 0 && headroom() >= limit / 50);
 	CHECK(cache_bytes() >= 64 * MIB);
 	CHECK(!shrink_limits(&limits, sizeof(limits)) && limits.limit == limit);
-	CHECK(limits.kind == SHRINK_LIMIT_CGROUP1 && !strcmp(limits.path, group.dir));
+	CHECK(limits.kind == kind && !strcmp(limits.path, group.dir));
 
 	/* and on from there: the new edge holds as the old one did */
 	cache_fill(LIMIT, PACE / 2);
@@ -392,10 +390,10 @@ static int run(void (*scenario)(void))
 
 static void run_in_group(void (*scenario)(void))
 {
-	const char *why = cg_create_v1(&group, "pressure", LIMIT);
+	const char *why = cg_create_limited(&group, "pressure", LIMIT);
 
 	if (why)
-		SKIP("no v1 child group: %s", why);
+		SKIP("no child group: %s", why);
 	ASSERT_INT(run(scenario), 0);
 	cg_remove(&group);
 }

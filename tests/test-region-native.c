@@ -94,23 +94,6 @@ static int press(void)
 	return status;
 }
 
-/* "oom_kill N" of memory.oom_control. */
-static long long oom_kills(void)
-{
-	char path[4200], key[64];
-	long long value, kills = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/memory.oom_control", group.dir);
-	f = fopen(path, "re");
-	while (f && fscanf(f, "%63s %lld", key, &value) == 2)
-		if (!strcmp(key, "oom_kill"))
-			kills = value;
-	if (f)
-		fclose(f);
-	return kills;
-}
-
 struct run {
 	pid_t owner;
 	int in[2], out[2];
@@ -119,7 +102,7 @@ struct run {
 /* NULL, or why it cannot be done here. */
 static const char *begin(struct run *run, const char *how)
 {
-	const char *why = cg_create_v1(&group, "purge", LIMIT);
+	const char *why = cg_create_limited(&group, "purge", LIMIT);
 	int status;
 	char byte;
 
@@ -152,12 +135,12 @@ static void test_stopped(void)
 	uint64_t before;
 
 	if (why)
-		SKIP("no v1 child group: %s", why);
-	before = cg_number(&group, "memory.usage_in_bytes");
+		SKIP("no child group: %s", why);
+	before = cg_usage(&group);
 	CU_ASSERT(before > 40 * MIB);
 	ASSERT_INT(press(), 0); /* 88 MiB in 64, and nobody was killed */
-	ASSERT_INT(oom_kills(), 0);
-	CU_ASSERT(cg_number(&group, "memory.usage_in_bytes") < before - 20 * MIB);
+	ASSERT_INT((long long)cg_oom_kills(&group), 0);
+	CU_ASSERT(cg_usage(&group) < before - 20 * MIB);
 	CU_ASSERT(!kill(run.owner, SIGCONT));
 	CU_ASSERT(write(run.in[1], "", 1) == 1);
 	CU_ASSERT(read(run.out[0], &account, sizeof(account)) == sizeof(account));
@@ -174,9 +157,9 @@ static void test_twin(void)
 	const char *why = begin(&run, "keep");
 
 	if (why)
-		SKIP("no v1 child group: %s", why);
+		SKIP("no child group: %s", why);
 	press();
-	CU_ASSERT(oom_kills() > 0);
+	CU_ASSERT(cg_oom_kills(&group) > 0);
 	end(&run);
 }
 

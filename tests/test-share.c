@@ -253,7 +253,7 @@ static bool settled(void)
 		usleep(10000);
 		quiet = dropped() == before ? quiet + 1 : 0;
 		before = dropped();
-		if (LIMIT - cg_number(&group, "memory.usage_in_bytes") < 48 * MIB)
+		if (LIMIT - cg_usage(&group) < 48 * MIB)
 			quiet = 0;
 	}
 	return quiet == 50;
@@ -264,7 +264,7 @@ static void press(void)
 	char path[512], bytes[32];
 	char *const argv[] = {path, (char *)"anon", bytes, (char *)"60000", NULL};
 	const char *builddir = getenv("top_builddir");
-	uint64_t free_now = LIMIT - cg_number(&group, "memory.usage_in_bytes"), total, over, needed;
+	uint64_t free_now = LIMIT - cg_usage(&group), total, over, needed;
 
 	snprintf(path, sizeof(path), "%s/tests/eater", builddir ? builddir : ".");
 	/* 12 MiB would be left */
@@ -274,7 +274,7 @@ static void press(void)
 		usleep(10000);
 	CU_ASSERT(settled());
 	total = dropped();
-	over = shrink_sub_u64(LIMIT - cg_number(&group, "memory.usage_in_bytes"), HIGH);
+	over = shrink_sub_u64(LIMIT - cg_usage(&group), HIGH);
 	needed = shrink_sub_u64(total, over);
 	printf("# %llu KiB dropped, %llu KiB needed; by each, KiB:",
 	       (unsigned long long)total / 1024, (unsigned long long)needed / 1024);
@@ -283,16 +283,16 @@ static void press(void)
 	printf("\n");
 	CU_ASSERT(needed > 30 * MIB);
 	CU_ASSERT(total * 10 <= needed * 12);
-	ASSERT_INT((long long)cg_number(&group, "memory.failcnt"), 0);
+	ASSERT_INT((long long)cg_limit_hits(&group), 0);
 }
 
 static void test_eight(void)
 {
-	const char *why = cg_create_v1(&group, "share", LIMIT);
+	const char *why = cg_create_limited(&group, "share", LIMIT);
 	pid_t pids[PROCS];
 
 	if (why)
-		SKIP("no v1 child group: %s", why);
+		SKIP("no child group: %s", why);
 	cells = mmap(NULL, PROCS * sizeof(*cells), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int k = 0; k < PROCS; k++) {
