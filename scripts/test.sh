@@ -8,24 +8,28 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 
 usage() {
 	cat <<'END'
-usage: scripts/test.sh [--quick] [--guest] [-h]
+usage: scripts/test.sh [--quick] [--guest | --no-guest] [-h]
 
 Installs what is missing (as root; otherwise says what to type), bootstraps,
-configures, builds in build/ and runs the whole suite; then chosen test programs
-again in builds with ThreadSanitizer (build/tsan) and with AddressSanitizer and
-UBSan (build/asan). The last line is "N passed, N failed, N skipped".
+configures, builds in build/ and runs the whole suite; then the tests under other
+kernels, in QEMU (tests/guest/README.md), which are skipped, and say why, where
+that or the kernels cannot be had; then chosen test programs again in builds with
+ThreadSanitizer (build/tsan) and with AddressSanitizer and UBSan (build/asan). The
+last line is "N passed, N failed, N skipped".
 
-  --quick   without the sanitizer builds
-  --guest   with the tests under other kernels, in QEMU (tests/guest/README.md)
-  -h        this text
+  --quick      without guests and sanitizer builds
+  --guest      with guests, also with --quick
+  --no-guest   without guests
+  -h           this text
 END
 }
 
-quick= guest=
+quick= guest='unless quick'
 for arg; do
 	case $arg in
 	--quick) quick=1 ;;
-	--guest) guest=1 ;;
+	--guest) guest=yes ;;
+	--no-guest) guest= ;;
 	-h | --help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;
 	esac
@@ -116,7 +120,7 @@ configure_in "$top/build" --enable-werror
 build_in "$top/build" all
 build_in "$top/build" check TESTS= # the test programs, by all processors
 run_tests "" "$top/build" check
-if [ -n "$guest" ]; then
+if [ "$guest" = yes ] || [ -z "$quick" ] && [ -n "$guest" ]; then
 	want_packages guest
 	run_tests "guest: " "$top/build" check-guest
 fi

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # A guest under QEMU's software emulation. Sourced.
 #
-# boot KERNEL_DIR IMAGE NODES MEMORY OUT CONSOLE: what the tests print goes to OUT,
-# what the kernel does to CONSOLE. Returns 0 if the guest ended as it should, and OUT is
-# whole; else 1 with boot_reason. It ends anyhow: each test has its seconds in $boot_seconds[name],
-# and a guest in which nothing moves for longer is killed.
+# boot KERNEL_DIR IMAGE NODES MEMORY[,WORD...] OUT CONSOLE: the words go to the kernel. What
+# the tests print goes to OUT, what the kernel does to CONSOLE. Returns 0 if the guest ended
+# as it should, and OUT is whole; else 1 with boot_reason. It ends anyhow: each test has its
+# seconds in $boot_seconds[name], and a guest in which nothing moves for longer is killed.
 
 declare -A boot_seconds=()
 boot_reason='' boot_pid=''
@@ -19,8 +19,11 @@ boot_between=240                          # to start, and from one test to the n
 # in eighty at a load of 16); and tests are late for everything.
 boot_clock="-icount shift=2,sleep=off,align=off -accel tcg,thread=single"
 
+# boot_machine NODES MEMORY[,WORD...]
 boot_machine() {
-	local nodes=$1 memory=$2 unit=${2: -1} size=${2%?} node
+	local nodes=$1 memory=${2%%,*} unit size node
+
+	unit=${memory: -1} size=${memory%?}
 
 	case $unit in
 	G) size=$((size * 1024)) ;;
@@ -45,16 +48,17 @@ boot_machine() {
 boot_arguments="console=ttyS0 quiet panic=-1 oops=panic psi=1 nokaslr mitigations=off \
 maxcpus=1 nowatchdog no_timer_check rcupdate.rcu_cpu_stall_suppress=1 audit=0"
 
-# boot_qemu KERNEL_DIR IMAGE NODES MEMORY argument...
+# boot_qemu KERNEL_DIR IMAGE NODES MEMORY[,WORD...] argument...
 boot_qemu() {
-	local kernel=$1 image=$2 machine
+	local kernel=$1 image=$2 machine words
 
+	words=$(tr , ' ' <<<"${4#*[MG]}")
 	mapfile -t machine < <(boot_machine "$3" "$4")
 	shift 4
 	# shellcheck disable=SC2086 # words
 	exec qemu-system-x86_64 -M q35,hpet=off $boot_clock -cpu qemu64 \
 		"${machine[@]}" -nodefaults -no-user-config -no-reboot -display none \
-		-kernel "$kernel/vmlinux" -initrd "$image" -append "$boot_arguments" \
+		-kernel "$kernel/vmlinux" -initrd "$image" -append "$boot_arguments$words" \
 		-device isa-debug-exit,iobase=0xf4,iosize=0x04 "$@"
 }
 

@@ -21,6 +21,7 @@ bridged()
 {
 	conf=$1
 	shift
+	rm -f /tmp/bridged.out # what the one before has said is not this one's
 	LIBSHRINK_CONF=$conf exec_inside "$ours" "$@" /build/examples/bridged 120 \
 		>/tmp/bridged.out 2>&1 &
 	bridged=$!

@@ -51,4 +51,15 @@ at_least "and has something left" "$(stats stats | sed -n 's/^STAT bytes //p')" 
 kill -TERM $server
 wait $server
 same "kvcached ends well" $? 0
+
+# the broken twin: a size that somebody has guessed, and nobody who knows better
+group deaf memory.max $((96 * mib)) memory.swap.max 0
+LIBSHRINK_CONF=off exec_inside "$group" $kv -l 127.0.0.1 -p $port -t 2 -m 1024 &
+server=$!
+until_true 30 up
+same "deaf: kvcached answers" $? 0
+timeout 100 /build/tools/kvload/kvload -s 127.0.0.1:$port -t 1 -c 4 -k 1000 -m 100000 \
+	-M 200000 -F 60 -S 60 -n 1000 >/tmp/load 2>&1
+wait $server
+same "deaf: it is killed for its memory" "$? $(event "$group" oom_kill)" "137 1"
 done_testing

@@ -51,7 +51,7 @@ check_list() {
 
 	while read -r name kernels nodes memory swap seconds rest; do
 		case $name in '' | '#'*) continue ;; esac
-		[[ $nodes =~ ^[1-8]$ && $memory =~ ^[0-9]+[MG]$ && $swap =~ ^(none|[0-9]+[MG])$ &&
+		[[ $nodes =~ ^[1-8]$ && $memory =~ ^[0-9]+[MG](,[a-z0-9_.=]+)*$ && $swap =~ ^(none|[0-9]+[MG])$ &&
 			$seconds =~ ^[0-9]+$ && -n $rest ]] || {
 			echo "$list: not a test: $name" >&2
 			return 1
