@@ -134,7 +134,7 @@ free_of()
 
 has_it()
 {
-	grep -q done /tmp/eater
+	grep -q "done" /tmp/eater
 }
 
 : >/tmp/eater
