@@ -219,6 +219,8 @@ static void test_native(void)
 		cg_remove(&group);
 		if (WEXITSTATUS(status) == 1)
 			SKIP("shrink-record may not listen here");
+		if (WEXITSTATUS(status) == 127)
+			SKIP("shrink-record is not built here");
 		CU_FAIL("shrink-record says nothing");
 		return;
 	}

@@ -188,10 +188,18 @@ static int sync_one(struct shrinker_impl *s)
 	return add(s, &want);
 }
 
+/* A walk that the gate counts: otherwise nobody would keep the memory of who has gone until
+ * we are past him. A registration may wait for the kernel's reclaim; a fork then waits for
+ * us as it does for a callback. */
 int shrink_mirror_sync(char *reason, size_t size)
 {
 	int missing = 0, err = 0, full = 0;
 
+	*reason = '\0';
+	if (!shrink_gate_count_in()) {
+		shrink_mirror_changed();
+		return 0;
+	}
 	pthread_mutex_lock(&syncing);
 	drop_gone();
 	for (struct shrinker_impl *s = shrink_registry_first(); s; s = shrink_registry_next(s)) {
@@ -204,7 +212,7 @@ int shrink_mirror_sync(char *reason, size_t size)
 		err = r < 0 && !err ? r : err;
 	}
 	pthread_mutex_unlock(&syncing);
-	*reason = '\0';
+	shrink_gate_count_out();
 	if (err)
 		snprintf(reason, size, "%d of %lu caches not mirrored: %s", missing,
 			 shrink_registry_count(), strerror(-err));

@@ -43,6 +43,13 @@ static void on_change(struct shrinker_impl *gone)
 	pthread_mutex_lock(&m->lock);
 	if (gone)
 		forget_shrinker(gone);
+	pthread_mutex_unlock(&m->lock);
+	shrink_mirror_changed();
+}
+
+void shrink_mirror_changed(void)
+{
+	pthread_mutex_lock(&m->lock);
 	if (m->changed_fd >= 0)
 		shrink_os_notify(m->changed_fd);
 	pthread_mutex_unlock(&m->lock);

@@ -85,6 +85,8 @@ void shrink_mirror_answer(unsigned int index, int nid, uint64_t seq, uint64_t fr
 /* ---- mirror-sync.c: the caches. Any thread that may wait. 0, or a negative errno: not
  * all could be mirrored, @reason says which and why. */
 int shrink_mirror_sync(char *reason, size_t size);
+/* Wakes whoever is to call it. */
+void shrink_mirror_changed(void);
 /* The kernel has it no more; nobody else syncs. */
 void shrink_mirror_drop(struct mirror_cache *c);
 void shrink_mirror_sync_fork_child(void);

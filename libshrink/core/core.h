@@ -173,6 +173,10 @@ extern __thread struct shrink_context shrink_context
 bool shrink_gate_enter(void);
 /* The same for an owner's run and others that must also work in between. */
 void shrink_gate_exit(void);
+/* A look at the list that calls nobody back, also while the gate is shut. False: amid a
+ * fork, try later; waiting is not for those who hold what fork's handlers take. */
+bool shrink_gate_count_in(void);
+void shrink_gate_count_out(void);
 /* Between two shrinkers: waits while a fork is under way; false = the process
  * has become another, or passive: end the walk. @generation from enter. */
 bool shrink_gate_pass(unsigned int generation);

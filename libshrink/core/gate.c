@@ -89,6 +89,20 @@ void shrink_gate_exit(void)
 	leave();
 }
 
+bool shrink_gate_count_in(void)
+{
+	atomic_fetch_add(&walks, 1);
+	if (!(atomic_load(&state) & FORKING))
+		return true;
+	leave();
+	return false;
+}
+
+void shrink_gate_count_out(void)
+{
+	leave();
+}
+
 unsigned int shrink_gate_generation(void)
 {
 	return atomic_load_explicit(&state, memory_order_relaxed) & ~(OPEN | FORKING);

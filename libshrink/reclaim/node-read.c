@@ -92,7 +92,6 @@ void shrink_node_read_forget(void)
 	zones_fd = -1;
 	zones_when = 0;
 	is_open = false;
-	pthread_mutex_init(&lock, NULL);
 }
 
 void shrink_node_read_close(void)

@@ -439,6 +439,7 @@ void shrink_nodes_fork_child(void)
 		places[nid].lost = places[nid].busy = false;
 	}
 	shrink_node_read_forget();
+	shrink_node_read_unlock();
 	nr_served = 0;
 	pthread_mutex_unlock(&lock);
 }
