@@ -4,6 +4,7 @@
 #define TESTS_CHILD_H
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* In the child: a check that fails says so and ends it with 1. */
 #define EXPECT(what)                                                                               \
@@ -12,6 +13,16 @@
 			printf("# child: %s:%d: %s\n", __FILE__, __LINE__, #what);                 \
 			fflush(stdout);                                                            \
 			return 1;                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* The same where there is nobody to return to. */
+#define CHECK(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			printf("# child: %s:%d: %s\n", __FILE__, __LINE__, #what);                 \
+			fflush(stdout);                                                            \
+			_exit(1);                                                                  \
 		}                                                                                  \
 	} while (0)
 

@@ -17,6 +17,7 @@
 #include <libshrink/os/fd.h>
 
 #include "tests/cg.h"
+#include "tests/child.h"
 #include "tests/harness.h"
 
 #define MIB (1024ULL * 1024)
@@ -24,17 +25,6 @@
 
 static struct shrink_cgroup cg;
 static struct cg group;
-
-/* In the child of a test: no CUnit there, so a failed check says its line and
- * ends it. */
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("# child: line %d: %s\n", __LINE__, #cond);                         \
-			fflush(stdout);                                                            \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* Namespaces and moves are for good: each such test has a process of its own. */
 static int in_child(void (*fn)(void))

@@ -16,20 +16,13 @@
 
 #include <shrink/shrink.h>
 
+#include "tests/child.h"
 #include "tests/harness.h"
 
 #define MIB	    (1ul << 20)
 #define ENTRY_BYTES (64 * 1024ul)
 #define ENTRIES	    512ul /* 32 MiB */
 #define NOBODY	    65534
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("# child: line %d: %s\n", __LINE__, #cond);                         \
-			fflush(stdout);                                                            \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 static unsigned char *memory;
 static _Atomic unsigned long first; /* entries before it are gone */
@@ -71,18 +64,18 @@ static struct shrinker *cache(void)
  * budget for its own memory is then passed: what tells is a file that was opened. */
 static void in_chroot(const char *root)
 {
-	EXPECT(cache() != NULL);
-	EXPECT(shrink_conf_set("rss_budget", "1G") == 0);
-	EXPECT(shrink_prepare() == 0);
-	EXPECT(chroot(root) == 0 && chdir("/") == 0);
-	EXPECT(access("/proc", F_OK) < 0);
-	EXPECT(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
-	EXPECT(shrink_start(0) == 0);
-	EXPECT(shrink_conf_set("rss_budget", "16M") == 0);
+	CHECK(cache() != NULL);
+	CHECK(shrink_conf_set("rss_budget", "1G") == 0);
+	CHECK(shrink_prepare() == 0);
+	CHECK(chroot(root) == 0 && chdir("/") == 0);
+	CHECK(access("/proc", F_OK) < 0);
+	CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+	CHECK(shrink_start(0) == 0);
+	CHECK(shrink_conf_set("rss_budget", "16M") == 0);
 	for (int i = 0; i < 6000 && first < ENTRIES / 4; i++)
 		usleep(10000);
-	EXPECT(first >= ENTRIES / 4);
-	EXPECT(shrink_stop() == 0);
+	CHECK(first >= ENTRIES / 4);
+	CHECK(shrink_stop() == 0);
 	_exit(0);
 }
 

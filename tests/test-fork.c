@@ -15,6 +15,7 @@
 #endif
 
 #include "tests/cache.h"
+#include "tests/child.h"
 #include "tests/harness.h"
 #include "tests/tasks.h"
 
@@ -42,16 +43,6 @@ static int in_child(int (*child)(void *arg), void *arg, uint64_t *ret_ms)
 	waitpid(pid, &status, 0);
 	return -1;
 }
-
-/* In the child: every check that fails has its own exit status. */
-#define EXPECT(what)                                                                               \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			printf("# child: %s:%d: %s\n", __FILE__, __LINE__, #what);                 \
-			fflush(stdout);                                                            \
-			return 1;                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* ---- locks */
 
@@ -179,12 +170,6 @@ static void never_inherits_a_lock(void)
 	end_locked(&c);
 	ASSERT_INT(shrink_conf_set("fork_wait", "1000"), 0);
 }
-
-#ifdef __SANITIZE_THREAD__
-#define SKIP_TSAN() SKIP("ThreadSanitizer does not know such children")
-#else
-#define SKIP_TSAN() ((void)0)
-#endif
 
 /* ---- what the child has */
 

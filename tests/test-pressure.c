@@ -19,6 +19,7 @@
 #include <shrink/shrink.h>
 
 #include "tests/cg.h"
+#include "tests/child.h"
 #include "tests/harness.h"
 
 #define MIB (1024ULL * 1024)
@@ -30,15 +31,6 @@
  * it takes two threads to be scheduled, one after the other, while the other
  * processor builds and tests. MiB per second. */
 #define PACE 100
-
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			printf("# child: line %d: %s\n", __LINE__, #cond);                         \
-			fflush(stdout);                                                            \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 static struct cg group;
 

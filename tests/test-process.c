@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/cache.h"
+#include "tests/child.h"
 #include "tests/harness.h"
 #include "tests/tasks.h"
 
@@ -39,15 +40,6 @@ static int apart(int (*child)(void))
 	waitpid(pid, &status, 0);
 	return -1;
 }
-
-#define EXPECT(what)                                                                               \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			printf("# child: %s:%d: %s\n", __FILE__, __LINE__, #what);                 \
-			fflush(stdout);                                                            \
-			return 1;                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* ---- exit */
 
