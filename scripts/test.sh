@@ -59,6 +59,21 @@ collect() {
 	done < <(grep -E '^(FAIL|ERROR|XPASS): ' "$dir/check.log")
 }
 
+# What a program that failed has said last, which nobody who sees but this output
+# (as in CI) could ask for again.
+tell_failures() {
+	local dir=$1 trs
+
+	while IFS= read -r trs; do
+		grep -qE '^:test-result: (FAIL|ERROR|XPASS)' "$trs" || continue
+		printf -- '-- %s\n' "${trs%.trs}.log"
+		grep -nE -B 3 -A 12 '^not ok|ERROR:|WARNING: ThreadSanitizer|runtime error:' \
+			"${trs%.trs}.log" | head -n 60
+		printf -- '-- its end\n'
+		tail -n 12 "${trs%.trs}.log"
+	done < <(results "$dir")
+}
+
 # Other builds lie inside build/: each counts its own only.
 results() {
 	find "$1" -mindepth 1 -type d -exec test -e '{}/config.status' \; -prune -o \
@@ -91,6 +106,7 @@ run_tests() {
 	say "tests of ${dir#"$top"/}${label:+ (${label%: })}"
 	make -C "$dir" "$@" </dev/null 2>&1 | tee "$dir/check.log" | watch_tests || rc=$?
 	collect "$label" "$dir"
+	tell_failures "$dir"
 	[ $rc = 0 ] || [ ${#failures[@]} -gt 0 ] || {
 		tail -n 40 "$dir/check.log"
 		failed=$((failed + 1))

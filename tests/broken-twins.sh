@@ -177,6 +177,9 @@ broken "a stuck worker's node is nobody's" test-node ../reclaim/nodes.c \
 	's/places.nid..server = to;/(void)to;/' "stuck worker"
 broken "a node is filled to twice the mark" test-node node-read.c \
 	's/.high = 2 \* step,/.high = 4 * step,/' "to the mark"
+healthy test-lru-group list_lru-group.c
+broken "a group gets a list while it goes offline" test-lru-group list_lru-group.c \
+	's/alive = online(memcg);/alive = true;/' "its list is made"
 healthy test-goal walk.c
 broken "every small goal asks the first" test-goal walk.c \
 	's/after ? after->id : -1/-1/' "in turn"

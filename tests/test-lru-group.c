@@ -387,6 +387,105 @@ static void registers_under_the_lock(void)
 	end();
 }
 
+/*
+ * ---- a group goes offline while its list is being made
+ *
+ * Who makes it waits for the lock of the root's list at node 1, which a walk's callback
+ * holds; the group is offline, but its lists are not re-parented, as a hook before that
+ * waits; and somebody who sees it offline adds at node 0, to the root's list. If the
+ * group got a list nevertheless, the object would be looked for there.
+ */
+static atomic_int hook_waits, hook_waiting, callback_waits;
+static atomic_ulong callback_runs;
+
+static void wait_in_hook(struct shrink_memcg_hook *hook, struct shrink_memcg *memcg)
+{
+	(void)hook;
+	(void)memcg;
+	atomic_store(&hook_waiting, 1);
+	while (atomic_load(&hook_waits))
+		usleep(100);
+}
+
+static struct shrink_memcg_hook first_hook = {.offline = wait_in_hook};
+
+static enum shrink_lru_status holds_the_lock(struct shrink_lru_item *item,
+					     struct shrink_lru_one *list, void *arg)
+{
+	(void)item;
+	(void)list;
+	(void)arg;
+	atomic_fetch_add(&callback_runs, 1);
+	while (atomic_load(&callback_waits))
+		usleep(100);
+	return SHRINK_LRU_SKIP;
+}
+
+static void *walks_the_root(void *arg)
+{
+	unsigned long budget = 1;
+
+	shrink_lru_walk_one(lru, 1, NULL, holds_the_lock, arg, &budget);
+	return NULL;
+}
+
+static void *adds_first(void *memcg)
+{
+	ASSERT_INT(shrink_lru_add(lru, &items[1], 1, memcg), 1);
+	return NULL;
+}
+
+static void *takes_offline(void *memcg)
+{
+	ASSERT_INT(shrink_memcg_offline(memcg), 0);
+	return NULL;
+}
+
+/* Its list is in the table before it is alive. */
+static bool list_is_made(struct shrink_memcg *memcg)
+{
+	struct shrink_lru_table *table = atomic_load(&lru->table);
+
+	return table && atomic_load(&table->block[memcg->id]);
+}
+
+static void offline_amid_the_making(void)
+{
+	struct shrink_memcg *a;
+	pthread_t walker, adder, offliner;
+
+	begin();
+	a = group(NULL);
+	ASSERT_INT(shrink_lru_add(lru, &items[0], 1, NULL), 1);
+	atomic_store(&hook_waits, 1);
+	atomic_store(&hook_waiting, 0);
+	atomic_store(&callback_waits, 1);
+	pthread_create(&walker, NULL, walks_the_root, NULL);
+	CU_ASSERT(wait_for(&callback_runs, 1, 10000));
+	pthread_create(&adder, NULL, adds_first, a);
+	while (!list_is_made(a))
+		usleep(100);
+	pthread_create(&offliner, NULL, takes_offline, a);
+	while (!atomic_load(&hook_waiting))
+		usleep(100);
+	ASSERT_INT(add(2, a), 1);
+	ASSERT_INT(count(NULL), 1);
+	atomic_store(&callback_waits, 0);
+	pthread_join(adder, NULL);
+	/* still before the lists are re-parented */
+	ASSERT_INT(del(2, a), 1);
+	ASSERT_INT(count(NULL), 0);
+	ASSERT_INT(shrink_lru_count_node(lru, 1), 2);
+	atomic_store(&hook_waits, 0);
+	pthread_join(offliner, NULL);
+	pthread_join(walker, NULL);
+	ASSERT_INT(shrink_lru_count_one(lru, 1, NULL), 2);
+	ASSERT_INT(shrink_lru_del(lru, &items[0], 1, NULL), 1);
+	ASSERT_INT(shrink_lru_del(lru, &items[1], 1, a), 1);
+	shrink_memcg_destroy(a);
+	end();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -398,11 +497,13 @@ int main(int argc, char **argv)
 		{"a group goes offline amid a walk", offline_amid_a_walk},
 		{"a group goes and another gets its list amid a walk", replaced_amid_a_walk},
 		{"a callback registers while its group goes offline", registers_under_the_lock},
+		{"a group goes offline while its list is made", offline_amid_the_making},
 		{"10,000 groups", many_groups},
 		{NULL, NULL},
 	};
 
 	if (shrink_conf_set("nodes", "2") < 0)
 		return 99;
+	shrink_memcg_hook_add(&first_hook); /* before that of the lists, which comes with the first */
 	return test_main(argc, argv, "lru-group", tests);
 }

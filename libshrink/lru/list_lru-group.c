@@ -124,22 +124,37 @@ static struct shrink_lru_block *block_get(struct shrink_lru *lru)
 	return block;
 }
 
-/* Until now the climb ended at the ancestor's list: with its lock held nobody is
- * between climbing and adding. */
-static void enliven(struct shrink_lru *lru, struct shrink_lru_one *one, struct shrink_memcg *memcg,
+static bool online(struct shrink_memcg *memcg)
+{
+	return atomic_load_explicit(&memcg->online, memory_order_acquire);
+}
+
+/*
+ * Until now the climb ended at the ancestor's list: with its lock held nobody is
+ * between climbing and adding. Nor does one follow who has not settled this group: he
+ * saw it offline. If he has added to the ancestor's list already, we see it offline as
+ * well, through that list's lock; if he comes after us, he climbs once more.
+ */
+static bool enliven(struct shrink_lru *lru, struct shrink_lru_one *one, struct shrink_memcg *memcg,
 		    int slot)
 {
 	struct shrink_lru_one *up = climb(lru, memcg->parent, slot);
+	bool alive;
 
 	shrink_os_spin_lock(&one->lock);
 	shrink_os_spin_lock(&up->lock);
-	shrink_lru_set_nr(one, 0);
-	atomic_store_explicit(&one->memcg, memcg, memory_order_release);
+	alive = online(memcg);
+	if (alive) {
+		shrink_lru_set_nr(one, 0);
+		atomic_store_explicit(&one->memcg, memcg, memory_order_release);
+	}
 	shrink_os_spin_unlock(&up->lock);
 	shrink_os_spin_unlock(&one->lock);
+	return alive;
 }
 
-/* life held, group online */
+/* life held, so a group that goes offline meanwhile is not re-parented yet: what has
+ * been installed is taken away there. 0; -ENOMEM; -ESTALE: it goes. */
 static int install(struct shrink_lru *lru, struct shrink_memcg *memcg)
 {
 	struct shrink_lru_table *table = table_for(lru, memcg->id);
@@ -150,13 +165,9 @@ static int install(struct shrink_lru *lru, struct shrink_memcg *memcg)
 	atomic_store_explicit(&table->block[memcg->id], block, memory_order_release);
 	/* Node 0 last: it is what shrink_lru_settle() looks at */
 	for (int slot = lru->nr_nodes - 1; slot >= 0; slot--)
-		enliven(lru, &block->one[slot], memcg, slot);
+		if (!enliven(lru, &block->one[slot], memcg, slot))
+			return -ESTALE;
 	return 0;
-}
-
-static bool online(struct shrink_memcg *memcg)
-{
-	return atomic_load_explicit(&memcg->online, memory_order_acquire);
 }
 
 static bool borrows(struct shrink_lru *lru, struct shrink_memcg *memcg)
@@ -208,14 +219,19 @@ static struct shrink_memcg *nearest_online(struct shrink_memcg *memcg)
 
 void shrink_lru_settle(struct shrink_lru *lru, struct shrink_memcg *memcg)
 {
+	int r;
+
 	memcg = nearest_online(memcg);
 	/* Still online: so the mark is this group's, not of one that has its id now */
 	if (shrink_memcg_is_root(memcg) || shrink_lru_own(lru, memcg, 0) ||
 	    (borrows(lru, memcg) && online(memcg)))
 		return;
 	pthread_mutex_lock(&lru->life);
-	memcg = nearest_online(memcg);
-	if (install_path(lru, memcg) < 0)
+	do {
+		memcg = nearest_online(memcg);
+		r = install_path(lru, memcg);
+	} while (r == -ESTALE);
+	if (r < 0)
 		borrow_path(lru, memcg);
 	pthread_mutex_unlock(&lru->life);
 }
@@ -282,11 +298,13 @@ void shrink_lru_reparent(struct shrink_lru *lru, struct shrink_memcg *memcg)
 	pthread_mutex_lock(&lru->life);
 	atomic_fetch_and_explicit(&lru->borrowers[memcg->id / 64], ~(1ULL << (memcg->id % 64)),
 				  memory_order_relaxed);
-	if (shrink_lru_own(lru, memcg, 0)) {
-		table = atomic_load_explicit(&lru->table, memory_order_relaxed);
-		block = atomic_load_explicit(&table->block[memcg->id], memory_order_relaxed);
+	table = atomic_load_explicit(&lru->table, memory_order_relaxed);
+	block = table && memcg->id < table->nr ?
+		atomic_load_explicit(&table->block[memcg->id], memory_order_relaxed) : NULL;
+	if (block) { /* the id is ours still, so it is too */
 		for (int slot = 0; slot < lru->nr_nodes; slot++)
-			reparent_one(lru, &block->one[slot], memcg, slot);
+			if (shrink_lru_own(lru, memcg, slot))
+				reparent_one(lru, &block->one[slot], memcg, slot);
 		atomic_store_explicit(&table->block[memcg->id], NULL, memory_order_release);
 		block->spare = lru->spare;
 		lru->spare = block;
