@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +25,7 @@ static int open_in(const char *dir, const char *name)
 	if (!name)
 		return -1;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return shrink_os_open(path, O_RDONLY);
+	return shrink_os_open_warm(path);
 }
 
 static void close_level(struct shrink_cgroup_level *level)

@@ -71,6 +71,16 @@ int shrink_os_open(const char *path, int flags)
 	return r < 0 ? r : shrink_os_open_real(full, flags);
 }
 
+int shrink_os_open_warm(const char *path)
+{
+	int fd = shrink_os_open(path, O_RDONLY);
+	char first[2];
+
+	if (fd >= 0)
+		shrink_os_pread(fd, first, sizeof(first)); /* an error will come again */
+	return fd;
+}
+
 int shrink_os_open_real(const char *path, int flags)
 {
 	return shrink_os_fd_own(open(path, flags | O_CLOEXEC | O_NOCTTY));

@@ -18,7 +18,12 @@ int shrink_os_path(char *buf, size_t size, const char *path);
 
 /* All return a descriptor, or a negative errno. @path is below the sysroot. */
 int shrink_os_open(const char *path, int flags);
-/* The same with a path as it is. */
+/* For reading, and read once: the kernel gets its buffer for such a file at the first
+ * read, and charges the reader's group for it. A thread whose charge goes beyond
+ * memory.high is put to sleep for up to two seconds; so it is not to be the one that
+ * reclaims (G6). */
+int shrink_os_open_warm(const char *path);
+/* shrink_os_open() with a path as it is. */
 int shrink_os_open_real(const char *path, int flags);
 /* AF_UNIX, stream, not connected, non-blocking. */
 int shrink_os_socket_unix(void);

@@ -10,7 +10,7 @@
 
 int shrink_os_meminfo_open(void)
 {
-	return shrink_os_open("/proc/meminfo", O_RDONLY);
+	return shrink_os_open_warm("/proc/meminfo");
 }
 
 int shrink_meminfo_parse(const char *text, struct shrink_meminfo *ret_info)
@@ -36,7 +36,7 @@ int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
 
 int shrink_os_rss_open(void)
 {
-	return shrink_os_open("/proc/self/status", O_RDONLY);
+	return shrink_os_open_warm("/proc/self/status");
 }
 
 int shrink_rss_parse(const char *text, uint64_t *ret_rss)

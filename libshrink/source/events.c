@@ -10,7 +10,6 @@
  * the kernel has tried and failed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -63,11 +62,11 @@ static int open_level(const struct shrink_cgroup_level *level)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/memory.events.local", level->dir);
-	fd = shrink_os_open(path, O_RDONLY);
+	fd = shrink_os_open_warm(path);
 	if (fd != -ENOENT)
 		return fd;
 	snprintf(path, sizeof(path), "%s/memory.events", level->dir);
-	return shrink_os_open(path, O_RDONLY);
+	return shrink_os_open_warm(path);
 }
 
 static void events_close(struct shrink_source *src)

@@ -89,13 +89,13 @@ static int open_file(const struct shrink_cgroup *cg, char *path, size_t size)
 
 	psi.own = !is_top(cg) && own_path(cg, path, size, "memory.pressure");
 	if (psi.own) {
-		fd = shrink_os_open(path, O_RDONLY);
+		fd = shrink_os_open_warm(path);
 		if (fd >= 0)
 			return fd;
 		psi.own = 0;
 	}
 	snprintf(path, size, "%s", MACHINE_FILE);
-	return shrink_os_open(path, O_RDONLY);
+	return shrink_os_open_warm(path);
 }
 
 /* As many as can be had; the kernel gives one for each descriptor. */
