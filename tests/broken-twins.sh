@@ -146,6 +146,9 @@ healthy test-overshoot judge.c
 broken "stall is answered beside the gauges" test-overshoot judge.c \
 	's/bool stalled = .*/bool stalled = false;/; s/!h->known && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
 	"between the marks"
+healthy test-churn gauges.c "sudden"
+broken "a neighbour out of nothing is slow" test-churn gauges.c \
+	's/^#define SLOPE_SUDDEN .*/#define SLOPE_SUDDEN (128ULL << 20)/' "sudden"
 healthy test-overshoot pace.c
 broken "each step doubles" test-overshoot pace.c 's/got \/ STEP_DIVISOR/got/' "stall alone"
 broken "a step does not wait for the last to be taken" test-overshoot pace.c \

@@ -4,6 +4,9 @@
  * at the limit, or wanders below it, and all that is over is page cache, which the kernel
  * takes by itself. Nothing may be freed, and looking must stay cheap. The same hour with
  * pages that the kernel cannot take is the proof that the test looks at something.
+ *
+ * And a neighbour that comes out of nothing at 2 GiB/s, where nothing but usage tells: the
+ * first scan is before it has reached the limit.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,11 +29,18 @@ static struct {
 	uint64_t limit, server, files; /* bytes; the server's own beside the cache */
 	uint64_t objects, scans;
 	int takeable;
+	uint64_t hog_at, room; /* nsec, 0 = never; left when it was first answered */
 } w;
+
+#define HOG_RATE (2048 * MB)
 
 static uint64_t held(void)
 {
-	return w.server + w.objects * SIZE;
+	uint64_t now = shrink_clock(), hog = 0;
+
+	if (w.hog_at && now > w.hog_at)
+		hog = (uint64_t)((double)(now - w.hog_at) / 1e9 * HOG_RATE);
+	return w.server + w.objects * SIZE + hog;
 }
 
 static int read_gauge(struct shrink_gauge *gauge, int exact, struct shrink_gauge_reading *ret)
@@ -63,7 +73,8 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 	unsigned long n = sc->nr_to_scan < w.objects ? sc->nr_to_scan : w.objects;
 
 	(void)s;
-	w.scans++;
+	if (!w.scans++)
+		w.room = w.limit - (held() < w.limit ? held() : w.limit);
 	w.objects -= n;
 	return n;
 }
@@ -86,17 +97,15 @@ static void churn(uint64_t *stall)
 	shrink_sim_set(&st, sizeof(st));
 }
 
-static void hour(int takeable, struct shrink_stats *ret)
+static struct shrinker *begin(uint64_t seed)
 {
 	struct shrinker *s = shrinker_alloc(0, "files");
-	uint64_t stall = 0, end;
 
 	memset(&w, 0, sizeof(w));
-	w.rnd = random_seeded(42);
+	w.rnd = random_seeded(seed);
 	w.limit = 1024 * MB;
 	w.server = 256 * MB;
 	w.objects = 512 * MB / SIZE;
-	w.takeable = takeable;
 	CU_ASSERT_FATAL(s != NULL);
 	s->count_objects = count;
 	s->scan_objects = scan;
@@ -104,6 +113,15 @@ static void hour(int takeable, struct shrink_stats *ret)
 	CU_ASSERT_FATAL(shrinker_register(s) == 0);
 	CU_ASSERT_FATAL(shrink_start(SHRINK_START_SIMULATED) == 0);
 	CU_ASSERT_FATAL(shrink_gauges_add(&gauge) == 0);
+	return s;
+}
+
+static void hour(int takeable, struct shrink_stats *ret)
+{
+	struct shrinker *s = begin(42);
+	uint64_t stall = 0, end;
+
+	w.takeable = takeable;
 	for (end = shrink_clock() + HOUR; shrink_clock() < end;) {
 		churn(&stall);
 		shrink_sim_step((20 + random_below(&w.rnd, 180)) * MSEC);
@@ -135,11 +153,32 @@ static void it_would_be_seen(void)
 	CU_ASSERT(w.objects < 512 * MB / SIZE);
 }
 
+static void sudden_neighbour(void)
+{
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		struct shrinker *s = begin(seed);
+		struct shrink_sim_state st = {.limit = UINT64_MAX};
+
+		w.objects = (100 + random_below(&w.rnd, 600)) * MB / SIZE;
+		shrink_sim_set(&st, sizeof(st));
+		shrink_sim_step((1000 + random_below(&w.rnd, 5000)) * MSEC);
+		ASSERT_INT(w.scans, 0);
+		w.hog_at = shrink_clock();
+		shrink_sim_step(1000 * MSEC);
+		if (!w.scans || !w.room)
+			printf("# seed %" PRIu64 ": %" PRIu64 " scans\n", seed, w.scans);
+		CU_ASSERT(w.scans && w.room);
+		CU_ASSERT(shrink_stop() == 0);
+		shrinker_free(s);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		{"an hour of page cache coming and going frees nothing", nothing_goes},
 		{"an hour of memory that stays does", it_would_be_seen},
+		{"a sudden neighbour is answered before the limit", sudden_neighbour},
 		{NULL, NULL},
 	};
 

@@ -504,6 +504,6 @@ int main(int argc, char **argv)
 
 	if (shrink_conf_set("nodes", "2") < 0)
 		return 99;
-	shrink_memcg_hook_add(&first_hook); /* before that of the lists, which comes with the first */
+	shrink_memcg_hook_add(&first_hook); /* before the one that the first lru adds */
 	return test_main(argc, argv, "lru-group", tests);
 }

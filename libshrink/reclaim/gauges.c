@@ -15,9 +15,16 @@
 /* No processes touch memory this fast. Usage that seems to was moved at once (a
  * group's charges, a limit's group, a test's number), and says nothing of growth. */
 #define SLOPE_MAX (64ULL << 30)
-/* Growth assumed where less has been seen, for deciding when to look again: what
- * was quiet so far, or grew between two samples only, may begin at any moment. */
+/*
+ * Growth assumed where less has been seen, for deciding when to look again: what was
+ * quiet so far, or grew between two samples only, may begin at any moment. Where the
+ * kernel tells of usage on its way to the mark little is assumed. Else a neighbour is
+ * to be met that comes at 2 GiB/s out of nothing: half the time at half of that has us
+ * look when it is at the mark, and every 10 ms at most (20 MiB of it; 1 % of a core).
+ */
 #define SLOPE_ASSUMED (128ULL << 20)
+#define SLOPE_SUDDEN (1ULL << 30)
+#define SUDDEN_MIN_USEC 10000
 
 /* Lateness fades by so much with each time that was not as late, about 100 a second
  * near the edge; and beyond this it is not scheduling any more. */
@@ -319,11 +326,13 @@ static uint64_t learn_slope(struct entry *e, uint64_t now, struct shrink_headroo
 }
 
 /* Half the time to the mark at the worst slope, in usec. */
-static uint64_t time_to_look(const struct shrink_headroom *h, uint64_t slope)
+static uint64_t time_to_look(const struct shrink_headroom *h, uint64_t slope, bool watched)
 {
 	uint64_t distance = shrink_sub_u64(shrink_sub_u64(h->limit, h->usage), h->wmark.low);
+	uint64_t sudden = shrink_mul_div(distance, 500000, SLOPE_SUDDEN);
+	uint64_t usec = shrink_mul_div(distance, 500000, shrink_max_u64(slope, SLOPE_ASSUMED));
 
-	return shrink_mul_div(distance, 500000, shrink_max_u64(slope, SLOPE_ASSUMED));
+	return watched ? usec : shrink_min_u64(usec, shrink_max_u64(sudden, SUDDEN_MIN_USEC));
 }
 
 static void set_outlook(const struct shrink_headroom *h, uint64_t slope)
@@ -342,7 +351,8 @@ struct shrink_outlook shrink_gauges_outlook(void)
 	};
 }
 
-uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret)
+uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, bool watched,
+			      struct shrink_headroom *ret)
 {
 	uint64_t usec = UINT64_MAX, grows = 0;
 
@@ -356,7 +366,8 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_hea
 			note_usage(&h, ret);
 			continue;
 		}
-		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned)));
+		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned),
+							 watched));
 		if (tighter(&h, ret)) {
 			*ret = h;
 			grows = e->grows;

@@ -49,9 +49,11 @@ void shrink_gauges_renew(struct shrink_gauge *gauge);
 void shrink_gauges_read(bool exact, struct shrink_headroom *ret);
 
 /* Monitor only: a sample of growth. @freed: bytes returned since the last one, which
- * growth has had to make up for. Returns usec until usage should be looked at
- * again: half the time the worst slope takes to the watermark. */
-uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, struct shrink_headroom *ret);
+ * growth has had to make up for; @watched: the kernel tells of usage that comes near
+ * the mark. Returns usec until usage should be looked at again: half the time the worst
+ * slope takes to the watermark, and unless @watched not more than a sudden one takes. */
+uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, bool watched,
+			      struct shrink_headroom *ret);
 uint64_t shrink_gauges_worst_slope(void);
 
 /* Growth now, and how long what is free will last, of the tightest at the last sample. */

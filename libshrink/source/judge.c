@@ -266,7 +266,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 		return false;
 	}
 	returned = returned_so_far();
-	usec = shrink_gauges_sample(now, returned - judge.returned_seen, &h);
+	usec = shrink_gauges_sample(now, returned - judge.returned_seen, edge_watched, &h);
 	judge.returned_seen = returned;
 	set_level(now, sig, &h);
 	answer_headroom(now, sig, &h);
