@@ -44,9 +44,9 @@ pick_port() {
 	die "no free port"
 }
 
-# start_server RUN -m-VALUE LIBSHRINK_CONF ALLOCATOR: another port if this one was taken
+# start_server RUN -m-VALUE LIBSHRINK_CONF [ALLOCATOR]: another port if this one was taken
 start_server() {
-	local run=$1 megabytes=$2 allocator=$4 environment=(LIBSHRINK_CONF="$3") n
+	local run=$1 megabytes=$2 allocator=${4:-pool} environment=(LIBSHRINK_CONF="$3") n
 
 	[ "$allocator" != jemalloc ] || environment+=(LD_PRELOAD="$preload_jemalloc")
 

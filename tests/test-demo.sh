@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-# The demo, shortened: what it claims holds, and nothing of it stays behind.
+# The demo, shortened: what it claims holds, and nothing of it stays behind. And that the
+# benchmarks which use its parts run.
 . "${top_srcdir:-$(dirname "$0")/..}/tests/tap.sh"
 make_tmp
 out=$tmp
@@ -103,4 +104,11 @@ interrupted()
 set -- $(interrupted)
 check "SIGINT ends it as such" [ "$2" = 130 ]
 check "after SIGINT no group and no server is left" nothing_left "$1"
+
+# The benchmarks start the server as the demo does: one of them, hardly any samples.
+BENCH_SAMPLES=1000 bash "$top_srcdir/scripts/bench.sh" --built "$top_builddir" pause \
+	>"$out/bench" 2>&1 </dev/null
+status=$?
+check "a benchmark of the server runs" [ $status = 0 ]
+check "and says what it measured" grep -q '^kvcached, 1000 requests: p99.9, .* us ' "$out/bench"
 done_testing
