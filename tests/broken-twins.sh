@@ -164,6 +164,10 @@ broken "the old group is never closed" test-renew sources.c \
 	's/shrink_os_cgroup_close(good ? other : cgroup);/(void)good;/' "moved: the new"
 SIM_SEEDS=150
 export SIM_SEEDS
+plain_libs=$twin_libs
+for call in close epoll_ctl eventfd open pread read write; do
+	twin_libs="$twin_libs -Wl,--wrap=$call"
+done
 healthy test-faults renew.c
 broken "no file is tried again" test-faults renew.c \
 	's/return src->state == SHRINK_SOURCE_FAILED ||/return/'
@@ -171,9 +175,16 @@ broken "the group is looked for all the time" test-faults renew.c \
 	's/look_at = now + LOOK_NSEC;/look_at = now;/'
 broken "what was opened before stays open" test-faults sources.c \
 	's/shrink_os_cgroup_close(good ? other : cgroup);/(void)good;/'
+broken "a read that was cut short is taken for all there is" test-faults fd.c \
+	's/ \&\& buf\[got - 1\] != .\\n.);/ \&\& 0);/'
+broken "a limit that cannot be read is none" test-faults cgroup-read.c \
+	's/return __atomic_load_n(last, __ATOMIC_RELAXED);/return UINT64_MAX;/'
+broken "what cannot be opened is left out for good" test-faults cgroup.c \
+	's/ -EPERM ? 0 : fd;/ -EPERM ? 0 : 0;/'
 SIM_SEEDS=320 # its first is 310
 broken "stall frees though there is room" test-faults judge.c \
 	's/else if (sig->stall \&\& !h->known \&\& !shrink_engine_busy() \&\&/else if (sig->stall \&\&/'
+twin_libs=$plain_libs
 unset SIM_SEEDS
 healthy test-node ../reclaim/nodes.c
 broken "a stuck worker's node is nobody's" test-node ../reclaim/nodes.c \

@@ -10,19 +10,50 @@
  * pages are of many sizes. No machine has this much. */
 #define V1_NONE (1ULL << 62)
 
-uint64_t shrink_os_cgroup_limit_at(int fd)
+static int read_limit(int fd, uint64_t *ret_limit)
 {
 	uint64_t value;
+	int r = fd < 0 ? -ENOENT : shrink_os_pread_u64(fd, &value);
 
-	if (fd < 0 || shrink_os_pread_u64(fd, &value) < 0 || value >= V1_NONE)
-		return UINT64_MAX;
-	return value;
+	if (r < 0)
+		return r;
+	*ret_limit = value >= V1_NONE ? UINT64_MAX : value;
+	return 0;
+}
+
+uint64_t shrink_os_cgroup_limit_at(int fd)
+{
+	uint64_t limit;
+
+	return read_limit(fd, &limit) < 0 ? UINT64_MAX : limit;
+}
+
+/* Several threads may: each leaves what was true a moment ago. Groups are written to
+ * only so; all else of them is as it was opened. */
+static uint64_t limit_or_last(int fd, const uint64_t *last)
+{
+	uint64_t *remembered = (uint64_t *)(uintptr_t)last, limit;
+
+	if (read_limit(fd, &limit) < 0)
+		return __atomic_load_n(last, __ATOMIC_RELAXED);
+	if (limit != __atomic_load_n(last, __ATOMIC_RELAXED))
+		__atomic_store_n(remembered, limit, __ATOMIC_RELAXED);
+	return limit;
+}
+
+static uint64_t max_of(const struct shrink_cgroup_level *level)
+{
+	return limit_or_last(level->limit_fd, &level->limit_last);
+}
+
+static uint64_t high_of(const struct shrink_cgroup_level *level)
+{
+	return limit_or_last(level->high_fd, &level->high_last);
 }
 
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level)
 {
-	return shrink_min_u64(shrink_os_cgroup_limit_at(level->limit_fd),
-			      shrink_os_cgroup_limit_at(level->high_fd));
+	return shrink_min_u64(max_of(level), high_of(level));
 }
 
 uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version)
@@ -78,10 +109,10 @@ static int read_level(const struct shrink_cgroup *cg, int i, int exact, uint64_t
 
 	if (r < 0)
 		return r;
-	limit = shrink_os_cgroup_limit_at(level->limit_fd);
+	limit = max_of(level);
 	if (limit != UINT64_MAX)
 		*hard = shrink_min_u64(*hard, shrink_sub_u64(limit, here.usage));
-	here.limit = shrink_min_u64(limit, shrink_os_cgroup_limit_at(level->high_fd));
+	here.limit = shrink_min_u64(limit, high_of(level));
 	if (here.limit != UINT64_MAX) {
 		here.kind = cg->version == 2 ? SHRINK_LIMIT_CGROUP2 : SHRINK_LIMIT_CGROUP1;
 		if (exact)

@@ -36,12 +36,19 @@ static void close_level(struct shrink_cgroup_level *level)
 	shrink_os_close(level->stat_fd);
 }
 
+/* A file that is hidden, or that this kernel does not have, is as it is. With any other
+ * error - no descriptor was left - it would look so, and stay so. 0, or that error. */
+static int passing(int fd)
+{
+	return fd >= 0 || fd == -ENOENT || fd == -EACCES || fd == -EPERM ? 0 : fd;
+}
+
 /* A group without a usage file has no memory controller (v2: the parent does not
  * hand it down; the top of all). Its ancestors may have one. */
 static int open_level(struct shrink_cgroup_level *level, const char *dir, int version)
 {
 	const struct level_files *files = &level_files[version - 1];
-	int fd = open_in(dir, files->usage);
+	int fd = open_in(dir, files->usage), passes;
 
 	if (fd < 0)
 		return fd;
@@ -50,7 +57,13 @@ static int open_level(struct shrink_cgroup_level *level, const char *dir, int ve
 	level->limit_fd = open_in(dir, files->limit);
 	level->high_fd = open_in(dir, files->high);
 	level->stat_fd = open_in(dir, "memory.stat");
-	return 0;
+	level->limit_last = level->high_last = UINT64_MAX;
+	passes = passing(level->limit_fd);
+	passes = passes ? passes : passing(files->high ? level->high_fd : 0);
+	passes = passes ? passes : passing(level->stat_fd);
+	if (passes)
+		close_level(level);
+	return passes;
 }
 
 /* The table is full: a level without a limit, other than our own, makes room,
@@ -95,23 +108,26 @@ static int go_up(char *dir, size_t top, int version)
 	return limits_children(dir, version) ? 0 : -ENOENT;
 }
 
-/* From our own group up to the mount point. */
-static void open_levels(struct shrink_cgroup *cg, const struct shrink_cgroup_place *place,
+/* From our own group up to the mount point. 0, or the error that left a group out which
+ * may limit us. */
+static int open_levels(struct shrink_cgroup *cg, const struct shrink_cgroup_place *place,
 			int version)
 {
 	char dir[SHRINK_CGROUP_PATH];
-	int left_out = 0;
+	int left_out = 0, r;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", place->mount, place->rel) >= sizeof(dir))
-		return;
+		return 0;
 	do {
 		if (cg->nr_levels == SHRINK_CGROUP_LEVELS) {
 			left_out++;
 			if (make_room(cg) < 0)
 				continue;
 		}
-		if (!open_level(&cg->level[cg->nr_levels], dir, version))
-			cg->nr_levels++;
+		r = open_level(&cg->level[cg->nr_levels], dir, version);
+		if (passing(r))
+			return r;
+		cg->nr_levels += !r;
 	} while (!go_up(dir, strlen(place->mount), version));
 	if (left_out)
 		snprintf(cg->reason, sizeof(cg->reason), "%d of the groups above are not watched",
@@ -119,6 +135,7 @@ static void open_levels(struct shrink_cgroup *cg, const struct shrink_cgroup_pla
 	else if (!place->own)
 		snprintf(cg->reason, sizeof(cg->reason),
 			 "own group is hidden by its namespace, an ancestor is watched");
+	return 0;
 }
 
 /* The group's PSI and events; a stranger's folder would be worse than none. */
@@ -149,13 +166,17 @@ int shrink_os_cgroup_open(struct shrink_cgroup *cg)
 					     : "/proc/self/cgroup or mountinfo cannot be read");
 	unified_dir(cg, &places.v2);
 	if (places.memory_on_v1 && places.v1.found)
-		open_levels(cg, &places.v1, 1);
+		r = open_levels(cg, &places.v1, 1);
 	cg->version = cg->nr_levels ? 1 : 0;
 	/* The v1 line is also there while the controller is switched off */
-	if (!cg->version && places.v2.found)
-		open_levels(cg, &places.v2, 2);
+	if (!r && !cg->version && places.v2.found)
+		r = open_levels(cg, &places.v2, 2);
 	if (!cg->version && cg->nr_levels)
 		cg->version = 2;
+	if (r < 0) {
+		shrink_os_cgroup_close(cg);
+		return none(cg, "the memory group's files cannot be opened now");
+	}
 	if (!cg->version)
 		return none(cg, places.memory_on_v1 ? "the v1 memory controller is not mounted here"
 				: places.v2.found ? "no memory controller in this cgroup2 group"

@@ -22,6 +22,8 @@ struct shrink_cgroup_level {
 	int limit_fd;                 /* memory.limit_in_bytes | memory.max */
 	int high_fd;                  /* memory.high, v2 only, else -1 */
 	int stat_fd;                  /* memory.stat */
+	uint64_t limit_last;          /* as read last, UINT64_MAX = none or never: what holds */
+	uint64_t high_last;           /*	while they cannot be read; atomic */
 };
 
 struct shrink_cgroup {
@@ -61,14 +63,17 @@ int shrink_os_cgroup_read(const struct shrink_cgroup *cg, int exact,
  * hierarchical total_* fields where @version is 1. Pure. */
 uint64_t shrink_os_cgroup_reclaimable(const char *stat, int version);
 
-/* What the file of a limit says; UINT64_MAX: none, or it cannot be read. Any thread. */
+/* What the file of a limit says; UINT64_MAX: none, or it cannot be read. Any thread. For
+ * levels of a shrink_cgroup see below. */
 uint64_t shrink_os_cgroup_limit_at(int fd);
 
 /* What the kernel can take of one level now; 0 where it cannot be read. Any thread. */
 uint64_t shrink_os_cgroup_level_reclaimable(const struct shrink_cgroup *cg, int level);
 
 /* The limit of one level now: the tighter of memory.max and memory.high, v1's
- * memory.limit_in_bytes; UINT64_MAX = none. Any thread. */
+ * memory.limit_in_bytes; UINT64_MAX = none. Where they cannot be read, what they said
+ * last: the kernel allocates to show a file, and may fail to when there is no memory, which
+ * is no moment to forget the limit. Any thread. */
 uint64_t shrink_os_cgroup_level_limit(const struct shrink_cgroup_level *level);
 
 /* Number of other processes, in our group's level @level (0 = our own) and all groups

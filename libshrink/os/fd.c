@@ -83,7 +83,12 @@ int shrink_os_open_warm(const char *path)
 
 int shrink_os_open_real(const char *path, int flags)
 {
-	return shrink_os_fd_own(open(path, flags | O_CLOEXEC | O_NOCTTY));
+	int fd;
+
+	do {
+		fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	} while (fd < 0 && errno == EINTR);
+	return shrink_os_fd_own(fd);
 }
 
 int shrink_os_socket_unix(void)
@@ -118,17 +123,23 @@ void shrink_os_close(int fd)
 	close(fd);
 }
 
+/*
+ * The kernel's texts end with a newline. Without one the read was cut short - or somebody
+ * who shows a made-up copy (FUSE) does so - and "10485760" must not become "1048".
+ */
 ssize_t shrink_os_pread(int fd, char *buf, size_t size)
 {
+	size_t got = 0;
 	ssize_t n;
 
 	do {
-		n = pread(fd, buf, size - 1, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	buf[n] = '\0';
-	return n;
+		n = shrink_os_pread_at(fd, buf + got, size - 1 - got, got);
+		if (n < 0)
+			return n;
+		got += (size_t)n;
+	} while (n && got < size - 1 && buf[got - 1] != '\n');
+	buf[got] = '\0';
+	return (ssize_t)got;
 }
 
 ssize_t shrink_os_pread_at(int fd, char *buf, size_t size, size_t offset)

@@ -147,9 +147,16 @@ static int open_it(struct shrink_source *src)
 	return r;
 }
 
+/* What passes says nothing of what this system has: that is tried again. */
+static bool passes(int err)
+{
+	return err == -EIO || err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN;
+}
+
 static enum shrink_source_state without(int err)
 {
-	return err == -ECANCELED ? SHRINK_SOURCE_OFF : SHRINK_SOURCE_UNSUPPORTED;
+	return err == -ECANCELED ? SHRINK_SOURCE_OFF
+				 : passes(err) ? SHRINK_SOURCE_FAILED : SHRINK_SOURCE_UNSUPPORTED;
 }
 
 static void open_one(struct shrink_source *src, const struct shrink_source_ops *ops)
