@@ -6,6 +6,7 @@
 . "$(dirname "$0")/tap.sh"
 make_tmp
 . "$top_srcdir/tests/twins.sh"
+. "$top_srcdir/tests/litmus.sh"
 fence='atomic_thread_fence(memory_order_seq_cst);'
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "sanitizers order memory themselves"
 [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip_all "one processor"
@@ -29,24 +30,6 @@ build()
 		"$archive" $twin_libs
 }
 
-# lost NAME SECONDS STOP-AT: how many objects it lost
-lost()
-{
-	output=$(timeout 60 "$tmp/$1" "$2" "$3") || return 1
-	echo "# $1: $output" >&2
-	echo "${output##* }"
-}
-
-if build right "s/^\(.*\)$fence/\1$fence \/* kept *\//"; then
-	same "no object is ever without its bit" "$(lost right 2 1)" 0
-else
-	fail "no object is ever without its bit" "does not build; are both fences there?"
-fi
-if ! build twin "s/^\(.*\)$fence/\1atomic_signal_fence(memory_order_seq_cst);/"; then
-	fail "broken twin: without fences objects are lost" "does not build"
-elif [ "$(lost twin 6 3)" = 0 ]; then
-	skip "broken twin: without fences objects are lost" "this machine hides it"
-else
-	pass "broken twin: without fences objects are lost"
-fi
+litmus "object's bit" 2 "s/^\(.*\)$fence/\1$fence \/* kept *\//" fences \
+	"s/^\(.*\)$fence/\1atomic_signal_fence(memory_order_seq_cst);/"
 done_testing

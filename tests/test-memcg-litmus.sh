@@ -5,6 +5,7 @@
 . "$(dirname "$0")/tap.sh"
 make_tmp
 . "$top_srcdir/tests/twins.sh"
+. "$top_srcdir/tests/litmus.sh"
 [ -z "$(make_var SHRINK_SANITIZER_FLAGS)" ] || skip_all "sanitizers order memory themselves"
 [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip_all "one processor"
 barrier='syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);'
@@ -18,24 +19,5 @@ build()
 		"$archive" $twin_libs
 }
 
-# lost NAME SECONDS STOP-AT: how many charges it lost
-lost()
-{
-	output=$(timeout 60 "$tmp/$1" "$2" "$3") || return 1
-	echo "# $1: $output" >&2
-	echo "${output##* }"
-}
-
-if build right ""; then
-	same "no charge is ever lost" "$(lost right 1 1)" 0
-else
-	fail "no charge is ever lost" "does not build"
-fi
-if ! build twin "s/$barrier/;/"; then
-	fail "broken twin: without the membarrier charges are lost" "does not build"
-elif [ "$(lost twin 6 3)" = 0 ]; then
-	skip "broken twin: without the membarrier charges are lost" "this machine hides it"
-else
-	pass "broken twin: without the membarrier charges are lost"
-fi
+litmus charge 1 "" membarrier "s/$barrier/;/"
 done_testing

@@ -19,6 +19,7 @@
 
 #include "tests/lab/lab.h"
 #include "tools/kvload/hist.h"
+#include "tools/number.h"
 
 #define SETTLE_NSEC (LAB_NSEC / 5)
 #define AFTER_NSEC  (LAB_NSEC * 3 / 10)
@@ -53,10 +54,9 @@ static void die(const char *what, const char *why)
 
 static uint64_t number(const char *text)
 {
-	char *end;
-	uint64_t value = strtoull(text, &end, 10);
+	uint64_t value = 0;
 
-	if (*end || end == text || *text == '-')
+	if (!number_parse(text, 10, 0, UINT64_MAX, &value))
 		die("not a number", text);
 	return value;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/lab/run.h"
+#include "tools/number.h"
 
 #define LIMIT_MIB 256
 #define END	  UINT_MAX
@@ -206,10 +207,9 @@ static const struct plan *plan_named(const char *name)
 
 static unsigned int number(const char *text)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	uint64_t value = 0;
 
-	if (*end || end == text || *text == '-' || value >= END) {
+	if (!number_parse(text, 10, 0, END - 1, &value)) {
 		fprintf(stderr, "lab: not a number: %s\n", text);
 		exit(2);
 	}

@@ -25,6 +25,7 @@
 
 #include "tools/bridged/clients.h"
 #include "tools/bridged/whose.h"
+#include "tools/number.h"
 
 /* Data of descriptors in the epoll; clients have theirs. */
 #define ON_LISTENER (CLIENTS_DATA_MAX + 0)
@@ -166,13 +167,12 @@ static void raise_limit(void)
 		conf.clients = limit.rlim_cur > 80 ? (int)(limit.rlim_cur - 64) / 2 : 8;
 }
 
-static int number(const char *text, long min, long max, int base)
+static int number(const char *text, int min, int max, int base)
 {
-	char *end;
-	long n = strtol(text, &end, base);
+	uint64_t n = 0;
 
-	if (*end || end == text || n < min || n > max) {
-		fprintf(stderr, "shrink-bridged: %s: not from %ld to %ld\n", text, min, max);
+	if (!number_parse(text, base, (uint64_t)min, (uint64_t)max, &n)) {
+		fprintf(stderr, "shrink-bridged: %s: not from %d to %d\n", text, min, max);
 		exit(2);
 	}
 	return (int)n;

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/number.h"
+
 #define NSEC	       1000000000ull
 #define STEPS	       32
 #define PAGE	       4096u
@@ -85,10 +87,9 @@ static void sleep_nsec(uint64_t nsec)
 
 static uint64_t number(const char *text)
 {
-	char *end;
-	uint64_t value = strtoull(text, &end, 10);
+	uint64_t value = 0;
 
-	if (*end || end == text || *text == '-')
+	if (!number_parse(text, 10, 0, UINT64_MAX, &value))
 		die("not a number", text);
 	return value;
 }

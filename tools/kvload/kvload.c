@@ -15,6 +15,7 @@
 
 #include "tools/kvload/load.h"
 #include "tools/kvload/watch.h"
+#include "tools/number.h"
 
 #define NSEC 1000000000ull
 
@@ -90,12 +91,9 @@ static void bad_usage(const char *what, const char *value)
 
 static uint64_t number(const char *text, uint64_t min, uint64_t max)
 {
-	char *end;
-	unsigned long long value;
+	uint64_t value = 0;
 
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*end || end == text || *text == '-' || errno || value < min || value > max)
+	if (!number_parse(text, 10, min, max, &value))
 		bad_usage("not a number, or out of range", text);
 	return value;
 }

@@ -24,6 +24,7 @@
 #include <libshrink/os/perf.h>
 #include <libshrink/os/tracefs.h>
 
+#include "tools/number.h"
 #include "tools/record/slices.h"
 
 #define RING_BYTES   (1024 * 1024)
@@ -280,19 +281,6 @@ static int usage(FILE *f, int status)
 	return status;
 }
 
-static int number(const char *text, uint64_t max, uint64_t *ret)
-{
-	char *end;
-	unsigned long long v;
-
-	errno = 0;
-	v = strtoull(text, &end, 10);
-	if (errno || *end || *text < '0' || *text > '9' || !v || v > max)
-		return -1;
-	*ret = v;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -308,8 +296,8 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "hp:s:", options, NULL)) >= 0) {
 		if (c == 'h')
 			return usage(stdout, 0);
-		if ((c != 'p' || number(optarg, INT32_MAX, &pid)) &&
-		    (c != 's' || number(optarg, 1000000000, &seconds)))
+		if ((c != 'p' || !number_parse(optarg, 10, 1, INT32_MAX, &pid)) &&
+		    (c != 's' || !number_parse(optarg, 10, 1, 1000000000, &seconds)))
 			return usage(stderr, 2);
 	}
 	if (optind < argc)
