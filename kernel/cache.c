@@ -15,68 +15,57 @@
  * group. When that group ends, the list moves its token to the parent, and the bit
  * with it. SHRINK_EMPTY would clear the bit; it is never answered.
  */
+#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "shrink_bridge.h"
 
 static struct kmem_cache *tokens;
 
-static struct bridge_slot *slot_of(struct bridge_cache *c, int nid, u32 *ret_node)
-{
-	*ret_node = c->flags & SHRINK_BRIDGE_NUMA ? nid : 0;
-	return *ret_node < SHRINK_BRIDGE_NODES ? &c->slot[*ret_node] : NULL;
-}
-
-/* Is this pass about the group that the cache is bound to? */
-static bool concerns(struct bridge_cache *c, struct shrink_control *sc)
-{
-	if (!smp_load_acquire(&c->ready) || READ_ONCE(c->session->dead))
-		return false;
-	return !(c->flags & SHRINK_BRIDGE_GROUP) || list_lru_shrink_count(&c->lru, sc);
-}
-
-/* One load: the value may be another at the next. */
-static u64 claimed(struct bridge_cache *c, u32 node)
-{
-	return min(READ_ONCE(c->shared->count[node]), SHRINK_BRIDGE_COUNT_MAX);
-}
-
 static unsigned long count(struct bridge_cache *c, struct shrink_control *sc)
 {
-	struct bridge_slot *slot;
+	struct bridge_slot *slot = smp_load_acquire(&c->by_node[sc->nid]);
 	u64 n, out;
-	u32 node;
 
-	if (!concerns(c, sc))
+	/* Is this pass about the group that the cache is bound to? */
+	if (!slot || ((c->flags & SHRINK_BRIDGE_GROUP) && !list_lru_shrink_count(&c->lru, sc)))
 		return 0;
-	slot = slot_of(c, sc->nid, &node);
-	if (!slot)
-		return 0;
-	n = claimed(c, node);
-	spin_lock(&c->lock);
-	c->stats.counts++;
+	this_cpu_inc(c->calls->counts);
+	n = bridge_slot_claimed(slot);
 	out = bridge_slot_outstanding(slot);
-	spin_unlock(&c->lock);
 	return n > out ? n - out : 0;
 }
 
+/* The kernel's reclaim calls this batch by batch, and only after count() has found
+ * something for the same pass; so the group is not looked at again. */
 static unsigned long scan(struct bridge_cache *c, struct shrink_control *sc)
 {
-	struct bridge_slot *slot;
-	u64 freed;
-	u32 node;
+	struct bridge_slot *slot = smp_load_acquire(&c->by_node[sc->nid]);
 
-	if (!concerns(c, sc))
-		return SHRINK_STOP;
-	slot = slot_of(c, sc->nid, &node);
 	if (!slot)
 		return SHRINK_STOP;
-	spin_lock(&c->lock);
-	c->stats.scans++;
-	c->stats.scanned += sc->nr_to_scan;
-	freed = bridge_slot_post(c, slot, claimed(c, node), sc->nr_to_scan);
-	spin_unlock(&c->lock);
-	return freed;
+	this_cpu_inc(c->calls->scans);
+	return bridge_slot_post(c, slot, sc->nr_to_scan);
+}
+
+/* All that callbacks look at is there; nodes that the page has no room for are not asked. */
+static void admit(struct bridge_cache *c)
+{
+	unsigned int nid, place;
+
+	for (nid = 0; nid < nr_node_ids; nid++) {
+		place = c->flags & SHRINK_BRIDGE_NUMA ? nid : 0;
+		if (place < SHRINK_BRIDGE_NODES)
+			smp_store_release(&c->by_node[nid], &c->slot[place]);
+	}
+}
+
+void bridge_cache_silence(struct bridge_cache *c)
+{
+	unsigned int nid;
+
+	for (nid = 0; nid < nr_node_ids; nid++)
+		WRITE_ONCE(c->by_node[nid], NULL);
 }
 
 static unsigned int kernel_flags(const struct bridge_cache *c)
@@ -118,7 +107,7 @@ static int shrinker_make(struct bridge_cache *c, const struct shrink_bridge_regi
 		return r;
 	}
 	c->shrinker = s;
-	smp_store_release(&c->ready, true);
+	admit(c);
 	shrinker_register(s);
 	return 0;
 }
@@ -166,7 +155,7 @@ static int shrinker_make(struct bridge_cache *c, const struct shrink_bridge_regi
 		unregister_shrinker(&c->shrinker);
 		return r;
 	}
-	smp_store_release(&c->ready, true);
+	admit(c);
 	return 0;
 }
 
@@ -186,11 +175,34 @@ static void token_del(struct bridge_cache *c, struct bridge_token *t)
 }
 #endif
 
+static int make(struct bridge_cache *c, const struct shrink_bridge_register *reg)
+{
+	int i;
+
+	c->calls = alloc_percpu_gfp(struct bridge_calls, GFP_KERNEL_ACCOUNT);
+	c->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!c->calls || !c->page)
+		return -ENOMEM;
+	c->shared = page_address(c->page);
+	for (i = 0; i < SHRINK_BRIDGE_NODES; i++)
+		c->slot[i].claim = &c->shared->count[i];
+	return shrinker_make(c, reg);
+}
+
+/* The page lives on as long as somebody has it mapped. */
+static void release(struct bridge_cache *c)
+{
+	if (c->page)
+		put_page(c->page);
+	free_percpu(c->calls);
+	kvfree(c);
+}
+
 struct bridge_cache *bridge_cache_create(struct bridge_session *s,
 					 const struct shrink_bridge_register *reg, u32 index)
 {
-	struct bridge_cache *c = kvzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
-	int r = -ENOMEM;
+	struct bridge_cache *c = kvzalloc(struct_size(c, by_node, nr_node_ids), GFP_KERNEL_ACCOUNT);
+	int r;
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
@@ -198,28 +210,21 @@ struct bridge_cache *bridge_cache_create(struct bridge_session *s,
 	c->index = index;
 	c->flags = reg->flags;
 	spin_lock_init(&c->lock);
-	c->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (c->page) {
-		c->shared = page_address(c->page);
-		r = shrinker_make(c, reg);
-	}
+	r = make(c, reg);
 	if (!r)
 		return c;
-	if (c->page)
-		put_page(c->page);
-	kvfree(c);
+	release(c);
 	return ERR_PTR(r);
 }
 
-/* No callback runs or will run once the shrinker is unmade. The page lives on as long
- * as somebody has it mapped. */
+/* No callback runs or will run once the shrinker is unmade. */
 void bridge_cache_destroy(struct bridge_cache *c)
 {
 	int i;
 
 	shrinker_unmake(c);
 	for (i = 0; i < SHRINK_BRIDGE_NODES; i++) {
-		if (c->slot[i].posted && !c->slot[i].taken)
+		if (c->slot[i].readable)
 			atomic_dec(&c->session->ready);
 		if (!c->token[i])
 			continue;
@@ -228,8 +233,21 @@ void bridge_cache_destroy(struct bridge_cache *c)
 	}
 	if (c->flags & SHRINK_BRIDGE_GROUP)
 		list_lru_destroy(&c->lru);
-	put_page(c->page);
-	kvfree(c);
+	release(c);
+}
+
+void bridge_cache_stats(struct bridge_cache *c, struct shrink_bridge_cache_stats *ret)
+{
+	int cpu;
+
+	*ret = (struct shrink_bridge_cache_stats){.index = c->index};
+	for_each_possible_cpu(cpu) {
+		ret->counts += per_cpu_ptr(c->calls, cpu)->counts;
+		ret->scans += per_cpu_ptr(c->calls, cpu)->scans;
+	}
+	spin_lock(&c->lock);
+	bridge_slot_stats(c, ret);
+	spin_unlock(&c->lock);
 }
 
 /* The token comes from where this thread runs, if there is memory; which node it came

@@ -49,6 +49,8 @@ static struct bridge_cache *table_set(struct bridge_session *s, u32 index, struc
 	spin_lock(&s->table_lock);
 	old = s->cache[index];
 	s->cache[index] = c;
+	if (c && s->dead)
+		bridge_cache_silence(c);
 	spin_unlock(&s->table_lock);
 	mutex_unlock(&s->mutex);
 	return old;
@@ -83,9 +85,16 @@ static int bridge_release(struct inode *inode, struct file *file)
 static int bridge_flush(struct file *file, fl_owner_t id)
 {
 	struct bridge_session *s = file->private_data;
+	u32 i;
 
-	if ((current->flags & PF_EXITING) && is_owner(s))
-		WRITE_ONCE(s->dead, true);
+	if (!(current->flags & PF_EXITING) || !is_owner(s))
+		return 0;
+	spin_lock(&s->table_lock);
+	s->dead = true;
+	for (i = 0; i < SHRINK_BRIDGE_CACHES; i++)
+		if (s->cache[i])
+			bridge_cache_silence(s->cache[i]);
+	spin_unlock(&s->table_lock);
 	return 0;
 }
 
@@ -195,22 +204,16 @@ static long ioctl_stats(struct bridge_session *s, void __user *arg)
 {
 	struct shrink_bridge_cache_stats stats;
 	struct bridge_cache *c;
-	u32 index;
 
 	if (copy_from_user(&stats, arg, sizeof(stats)))
 		return -EFAULT;
-	index = stats.index;
 	mutex_lock(&s->mutex);
-	c = find(s, index);
-	if (c) {
-		spin_lock(&c->lock);
-		stats = c->stats;
-		spin_unlock(&c->lock);
-	}
+	c = find(s, stats.index);
+	if (c)
+		bridge_cache_stats(c, &stats);
 	mutex_unlock(&s->mutex);
 	if (!c)
 		return -ENOENT;
-	stats.index = index;
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 

@@ -29,6 +29,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	struct bridge_session session;
 	struct shrink_bridge_register reg[SHRINK_BRIDGE_CACHES];
+	uint64_t scans[SHRINK_BRIDGE_CACHES];
 	bool bound[SHRINK_BRIDGE_CACHES][SHRINK_BRIDGE_NODES];
 	int fd; /* 0: no session */
 	pid_t owner;
@@ -105,7 +106,7 @@ static void drop(unsigned int index)
 		return;
 	twin.session.cache[index] = NULL;
 	for (int i = 0; i < SHRINK_BRIDGE_NODES; i++)
-		if (c->slot[i].posted && !c->slot[i].taken)
+		if (c->slot[i].readable)
 			atomic_dec(&twin.session.ready);
 	unwake();
 	munmap((void *)(uintptr_t)c->shared, PAGE);
@@ -155,11 +156,15 @@ static int add(struct shrink_bridge_register *reg)
 	c->session = &twin.session;
 	c->index = index;
 	c->flags = reg->flags;
+	pthread_mutex_init(&c->lock.mutex, NULL);
 	c->shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (int i = 0; i < SHRINK_BRIDGE_NODES; i++)
+		c->slot[i].claim = &c->shared->count[i];
 	madvise((void *)(uintptr_t)c->shared, PAGE, MADV_DONTFORK);
 	reg->ret_index = index;
 	twin.session.cache[index] = c;
 	twin.reg[index] = *reg;
+	twin.scans[index] = 0;
 	memset(twin.bound[index], 0, sizeof(twin.bound[index]));
 	twin.registrations++;
 	return 0;
@@ -290,13 +295,6 @@ static struct bridge_slot *slot_of(struct bridge_cache *c, int *nid)
 	return &c->slot[*nid];
 }
 
-/* Lock held. */
-static u64 claimed(const struct bridge_cache *c, int nid)
-{
-	return min(__atomic_load_n(&c->shared->count[nid], __ATOMIC_ACQUIRE),
-		   SHRINK_BRIDGE_COUNT_MAX);
-}
-
 static uint64_t count(int index, int nid)
 {
 	struct bridge_slot *slot;
@@ -305,7 +303,7 @@ static uint64_t count(int index, int nid)
 	if (!is_asked(index, nid))
 		return 0;
 	slot = slot_of(twin.session.cache[index], &nid);
-	n = claimed(twin.session.cache[index], nid);
+	n = bridge_slot_claimed(slot);
 	out = bridge_slot_outstanding(slot);
 	return n > out ? n - out : 0;
 }
@@ -313,15 +311,12 @@ static uint64_t count(int index, int nid)
 static uint64_t scan(int index, int nid, uint64_t objects)
 {
 	struct bridge_cache *c;
-	struct bridge_slot *slot;
 
 	if (!is_asked(index, nid))
 		return 0;
 	c = twin.session.cache[index];
-	slot = slot_of(c, &nid);
-	c->stats.scans++;
-	c->stats.scanned += objects;
-	return bridge_slot_post(c, slot, claimed(c, nid), objects);
+	twin.scans[index]++;
+	return bridge_slot_post(c, slot_of(c, &nid), objects);
 }
 
 uint64_t twin_count(int index, int nid)
@@ -386,8 +381,10 @@ bool twin_stats(int index, struct shrink_bridge_cache_stats *ret_stats)
 
 	pthread_mutex_lock(&lock);
 	c = index < 0 ? NULL : cache_at((unsigned int)index);
-	if (c)
-		*ret_stats = c->stats;
+	if (c) {
+		*ret_stats = (struct shrink_bridge_cache_stats){.scans = twin.scans[index]};
+		bridge_slot_stats(c, ret_stats);
+	}
 	pthread_mutex_unlock(&lock);
 	return c != NULL;
 }
