@@ -8,11 +8,11 @@
 image_modules="zram lzo-rle brd"
 
 # image_program ROOT NAME: a built program or a script of the sources; with a leading
-# slash one of the machine's, for what busybox does less well; or kernel/NAME.ko
+# slash one of the machine's, for what busybox does less well; or FOLDER/NAME.ko
 image_program() {
 	local root=$1 name=$2 file
 
-	[ "${name#kernel/}" = "$name" ] || {
+	[ "${name%.ko}" = "$name" ] || {
 		image_ours "$root" "$name"
 		return
 	}
@@ -35,19 +35,19 @@ image_program() {
 	image_libraries "$root" "$file"
 }
 
-# image_ours ROOT kernel/NAME.ko: our module, built for this kernel. Where its headers
+# image_ours ROOT FOLDER/NAME.ko: a module of ours, built for this kernel. Where its headers
 # cannot be had, the reason lies in its place; a module that does not build is an error.
 image_ours() {
 	local root=$1 name=$2 work=$1.module
 
-	mkdir -p "$root/build/kernel"
+	mkdir -p "$root/build/${name%/*}"
 	kernel_headers || {
 		echo "$kernel_reason" >"$root/build/$name.reason"
 		return 0
 	}
 	rm -rf "$work"
 	mkdir -p "$work" && cp -R "$top_srcdir/include" "$work/" &&
-		module_build "$top_srcdir/kernel" "$work" || {
+		module_build "$top_srcdir/${name%/*}" "$work" || {
 		tail -n 1 "$work/build.log" >&2
 		return 1
 	}
