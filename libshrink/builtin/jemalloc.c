@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
-#include <libshrink/os/object.h>
 #include <libshrink/builtin/jemalloc.h>
 
 static struct je je;
@@ -12,8 +10,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool find_calls(const struct shrink_os_object *object)
 {
+	je.mallctl = shrink_mallctl_of(object);
 	/* ISO C has no cast from object to function pointer; POSIX has dlsym */
-	*(void **)&je.mallctl = shrink_os_object_symbol(object, "mallctl");
 	*(void **)&je.mallocx = shrink_os_object_symbol(object, "mallocx");
 	*(void **)&je.dallocx = shrink_os_object_symbol(object, "dallocx");
 	*(void **)&je.sallocx = shrink_os_object_symbol(object, "sallocx");
@@ -34,7 +32,7 @@ static bool is_new_enough(void)
 	size = sizeof(version);
 	if (je.mallctl("version", &version, &size, NULL, 0) || sscanf(version, "%u.", &major) != 1)
 		return false;
-	je.page = shrink_je_number(&je, "arenas.page", 0, 4096);
+	je.page = shrink_mallctl_number(je.mallctl, "arenas.page", 0, 4096);
 	return major >= 5;
 }
 
@@ -52,13 +50,4 @@ const struct je *shrink_je(void)
 {
 	pthread_once(&once, look);
 	return found ? &je : NULL;
-}
-
-size_t shrink_je_number(const struct je *with, const char *format, unsigned int i, size_t otherwise)
-{
-	size_t value, size = sizeof(value);
-	char name[64];
-
-	snprintf(name, sizeof(name), format, i);
-	return with->mallctl(name, &value, &size, NULL, 0) ? otherwise : value;
 }

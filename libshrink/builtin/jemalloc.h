@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <libshrink/reclaim/mallctl.h>
+
 #define JE_TCACHE_NONE (1 << 8)
 #define JE_ARENA(i)    ((int)((i) + 1) << 20)
 
@@ -25,7 +27,7 @@ struct je_hooks {
 };
 
 struct je {
-	int (*mallctl)(const char *, void *, size_t *, void *, size_t);
+	shrink_mallctl_fn *mallctl;
 	void *(*mallocx)(size_t, int);
 	void (*dallocx)(void *, int);
 	size_t (*sallocx)(const void *, int);
@@ -35,8 +37,5 @@ struct je {
 
 /* NULL: none in the process, or one before 5. Looks once; may allocate. */
 const struct je *shrink_je(void);
-
-/* A size_t of arena @i, from a name with one %u; @otherwise where it has none. */
-size_t shrink_je_number(const struct je *je, const char *format, unsigned int i, size_t otherwise);
 
 #endif /* SHRINK_BUILTIN_JEMALLOC_H */
