@@ -57,31 +57,83 @@ try "" fifo
 same "who does not own malloc is not asked" "$(field allocator "$tmp/out")" glibc
 
 # An allocator linked into the program as an archive: known where its symbols are exported
-# (-rdynamic), and by the registration call where they are not.
+# (-rdynamic), and by the registration call where they are not, or where they are prefixed.
+# link_probe PROGRAM NAME CC-WORDS...: skips as NAME, and fails, where it cannot be linked
+link_probe()
+{
+	program=$1 what=$2
+	shift 2
+	if [ ! -f "$top_builddir/.libs/libshrink.so" ]; then
+		echo "no shared library was built" >"$tmp/err"
+	elif $CC -std=gnu11 -O1 -D_GNU_SOURCE -I"$top_srcdir/include" -I"$top_builddir/include" \
+		"$top_srcdir/tests/allocator-probe.c" "$top_builddir/.libs/libshrink.so" "$@" \
+		-lstdc++ -lm -pthread -o "$program" 2>"$tmp/err"; then
+		return 0
+	fi
+	skip "$what" "$(grep -m 1 . "$tmp/err")"
+	return 1
+}
+
+# run_probe PROGRAM WORDS...
+run_probe()
+{
+	LD_LIBRARY_PATH=$top_builddir/.libs "$@" >"$tmp/out" 2>&1
+}
+
+# registered NAME PROGRAM RETURNED-PERCENT
+registered()
+{
+	run_probe "$2" fifo register
+	at_least "$1, registered: asked" "$(field asked "$tmp/out")" 1 100
+	at_least "$1, registered: pages come back" "$(field returned "$tmp/out")" \
+		"$(field freed "$tmp/out")" "$3"
+}
+
 # linked ARCHIVE NAME DEFINE RETURNED-PERCENT
 linked()
 {
-	set -- "$@" "$top_builddir/.libs/libshrink.so"
-	for export in '' -rdynamic; do
-		# shellcheck disable=SC2086 # words
-		if [ ! -f "$5" ] || ! $CC -std=gnu11 -O1 -D_GNU_SOURCE "-D$3" \
-			-I"$top_srcdir/include" -I"$top_builddir/include" $export \
-			"$top_srcdir/tests/allocator-static.c" "$5" "-l:$1" -lstdc++ -lm -pthread \
-			-o "$tmp/static$export" 2>"$tmp/err"; then
-			skip "$2, an archive${export:+, exported}" "$(grep -m 1 . "$tmp/err")"
-			return
-		fi
-	done
-	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static-rdynamic" >"$tmp/out" 2>&1
+	link_probe "$tmp/exported" "$2, an archive, exported" "-D$3" -rdynamic "-l:$1" || return
+	run_probe "$tmp/exported" fifo
 	same "$2, an archive, exported" "$(field allocator "$tmp/out")" "$2"
 	same "$2, an archive, exported: the program owns malloc" \
-		"$(basename "$(field owner "$tmp/out")")" static-rdynamic
-	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static" >"$tmp/out" 2>&1
+		"$(basename "$(field owner "$tmp/out")")" exported
+	link_probe "$tmp/hidden" "$2, an archive, hidden" "-D$3" "-l:$1" || return
+	run_probe "$tmp/hidden" fifo
 	same "$2, an archive, hidden" "$(field allocator "$tmp/out")" unknown
-	LD_LIBRARY_PATH=$top_builddir/.libs "$tmp/static" register >"$tmp/out" 2>&1
-	at_least "$2, an archive, hidden, registered: asked" "$(field asked "$tmp/out")" 1 100
-	at_least "$2, an archive, hidden, registered: pages come back" \
-		"$(field returned "$tmp/out")" "$(field freed "$tmp/out")" "$4"
+	registered "$2, an archive, hidden" "$tmp/hidden" "$4"
+}
+
+# prefix ARCHIVE: each name that it defines gets je_ in front, in $tmp/prefixed.a, as
+# --with-jemalloc-prefix has it; what it wants of others stays
+prefix()
+{
+	archive=$($CC -print-file-name="$1")
+	[ -f "$archive" ] || { echo "no $1" && return 1; }
+	nm -g --defined-only "$archive" 2>/dev/null |
+		awk 'NF == 3 && !seen[$3]++ { print $3, "je_" $3 }' >"$tmp/names"
+	objcopy --redefine-syms="$tmp/names" "$archive" "$tmp/prefixed.a" 2>&1
+}
+
+# A jemalloc beside malloc: what the program frees there is no matter of malloc's owner, so
+# that one is not taken for it, exported or not, and only the registration call helps.
+prefixed()
+{
+	if ! why=$(prefix libjemalloc_pic.a); then
+		skip "jemalloc, prefixed" "$why"
+		return
+	fi
+	for export in '' -rdynamic; do
+		name="jemalloc, prefixed${export:+, exported}"
+		# shellcheck disable=SC2086 # none, or one word
+		link_probe "$tmp/prefixed" "$name" -DWITH_JEMALLOC -DPREFIXED $export \
+			"$tmp/prefixed.a" || return
+		same "$name: it is there" \
+			"$(nm "$tmp/prefixed" | grep -c ' [TW] \(je_mallctl\|mallctl\)$')" 1
+		run_probe "$tmp/prefixed" fifo
+		same "$name: malloc is glibc's" "$(field allocator "$tmp/out")" glibc
+		same "$name: nobody asks it" "$(field asked "$tmp/out")" 0
+		registered "$name" "$tmp/prefixed" 60
+	done
 }
 
 # Arenas with jemalloc linked, as a library, or as an archive that is exported or not.
@@ -105,9 +157,12 @@ if grep -q '^SHRINK_SANITIZER_FLAGS = .*-f' "$top_builddir/Makefile"; then
 else
 	linked libjemalloc.a jemalloc WITH_JEMALLOC 60
 	linked libtcmalloc_minimal.a tcmalloc WITH_TCMALLOC 40
-	arena "jemalloc linked" 'of the  75 % coldest: *\([89][0-9]\|1[01][0-9]\) % of what' \
+	prefixed
+	# shown: most of what was evicted came back
+	most='of the  75 % coldest: *\([89][0-9]\|1[01][0-9]\) % of what'
+	arena "jemalloc linked" "$most" \
 		-Wl,--no-as-needed -l:libjemalloc.so.2
-	arena "jemalloc an archive, exported" 'of the  75 % coldest: *\([89][0-9]\|1[01][0-9]\) % of what' \
+	arena "jemalloc an archive, exported" "$most" \
 		-rdynamic -Wl,--whole-archive -l:libjemalloc.a -Wl,--no-whole-archive -lstdc++ -lm
 	arena "jemalloc an archive, hidden: says so" '^no jemalloc 5 here' -l:libjemalloc.a \
 		-lstdc++ -lm
