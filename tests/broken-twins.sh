@@ -95,6 +95,11 @@ broken "a dying shrinker is called again" test-life slice.c \
 	's/shrinker_dying(s)/0/g' "freed from its own scan"
 broken "fork does not wait for callbacks" test-fork gate.c \
 	's/wait_quiet(SHRINK_TUN(fork_wait) \* 1000);/(void)0;/' "fork waits for a callback"
+healthy test-pool-account ../pool/charge.c
+broken "a group's min does not let its pool grow" test-pool-account ../pool/charge.c \
+	's/!is_protected(pool, bytes)/1/' "up to its"
+broken "a group's pool grows beyond its min" test-pool-account ../pool/charge.c \
+	's/!is_protected(pool, bytes)/shrink_memcg_is_root(pool->memcg)/' "up to its"
 healthy test-pool-magazine ../pool/magazine.c
 broken "a magazine believes its entries" test-pool-magazine ../pool/magazine.c \
 	's/if (!(old & r.bit))/if (0)/'

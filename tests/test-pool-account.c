@@ -210,6 +210,56 @@ static void growth_is_held(void)
 	shrink_pool_destroy(free_pool);
 }
 
+/* As many objects of 1 KiB as it lets itself be asked for. */
+static void fill(struct shrink_pool *pool)
+{
+	for (int i = 0; i < 100000; i++)
+		if (!shrink_pool_alloc(pool, 1024))
+			break;
+	ASSERT_INT(errno, EAGAIN);
+}
+
+/* Up to what it is protected by a group's pool grows while growth is held; beyond it
+ * replaces. @min is what slabs come to, less a slab or a thread's stock of charges. */
+static void grows_to(struct shrink_pool *pool, uint64_t min)
+{
+	uint64_t evicted = stats(pool).evicted_objects;
+
+	ASSERT_INT(shrink_pool_make_room(pool, 1024), 0);
+	CU_ASSERT(shrink_pool_alloc(pool, 1024) != NULL);
+	ASSERT_INT(stats(pool).evicted_objects, evicted);
+	fill(pool);
+	CU_ASSERT(slabs(pool) <= min && slabs(pool) >= min - MIB / 2);
+	ASSERT_INT(stats(pool).evicted_objects, evicted);
+	ASSERT_INT(shrink_pool_make_room(pool, 1024), 0);
+	CU_ASSERT(shrink_pool_alloc(pool, 1024) != NULL);
+	CU_ASSERT(stats(pool).evicted_objects > evicted);
+	CU_ASSERT(slabs(pool) <= min);
+}
+
+static void min_is_grown_to(void)
+{
+	struct shrink_sim_state tight = {.limit = 64 * MIB, .usage = 64 * MIB, .rss = 64 * MIB};
+	struct shrink_memcg *group = shrink_memcg_create(NULL, "group");
+	struct shrink_memcg *bare = shrink_memcg_create(NULL, "bare");
+	struct shrink_pool *pool = make(group, SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE);
+	struct shrink_pool *other = make(bare, SHRINK_POOL_ROOM | SHRINK_POOL_CHARGE);
+
+	shrinker_set_enabled(shrink_pool_shrinker(pool), 0);
+	ASSERT_INT(shrink_memcg_set_limit(group, SHRINK_MEMCG_LIMIT_MIN, 4 * MIB), 0);
+	CU_ASSERT(!shrink_sim_set(&tight, sizeof(tight)));
+	shrink_sim_step(1000000000);
+	ASSERT_INT(shrink_room(shrink_pool_shrinker(pool)), 0);
+	CU_ASSERT(!shrink_pool_alloc(other, 1024) && errno == EAGAIN);
+	grows_to(pool, 4 * MIB);
+	ASSERT_INT(shrink_memcg_set_limit(group, SHRINK_MEMCG_LIMIT_MIN, 6 * MIB), 0);
+	grows_to(pool, 6 * MIB);
+	shrink_pool_destroy(pool);
+	shrink_pool_destroy(other);
+	shrink_memcg_destroy(group);
+	shrink_memcg_destroy(bare);
+}
+
 static void in_simulation(void (*fn)(void))
 {
 	struct shrink_sim_state roomy = {.limit = UINT64_MAX};
@@ -240,6 +290,11 @@ static void test_room(void)
 	in_simulation(growth_is_held);
 }
 
+static void test_min(void)
+{
+	in_simulation(min_is_grown_to);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -247,6 +302,7 @@ int main(int argc, char **argv)
 		{"pools of a node, of a group, of none", test_pools},
 		{"a group is charged for pages", test_group},
 		{"no slab is made while growth is held", test_room},
+		{"up to its group's min a pool grows all the same", test_min},
 		{NULL, NULL},
 	};
 
