@@ -11,6 +11,7 @@
 #endif
 
 #include <libshrink/os/map.h>
+#include <libshrink/os/vector.h>
 
 /* Newer than the C library's headers. */
 #ifndef MADV_DONTNEED_LOCKED
@@ -34,6 +35,7 @@ void *shrink_os_map_reserve(size_t size, enum shrink_os_pages pages)
 	if (p == MAP_FAILED)
 		return NULL;
 	shrink_os_map_pages(p, size, pages);
+	shrink_os_vector_probe();
 	return p;
 }
 
@@ -57,6 +59,11 @@ int shrink_os_map_return(void *addr, size_t size)
 		r = -errno;
 	errno = saved_errno;
 	return r;
+}
+
+int shrink_os_map_return_many(const struct iovec *ranges, int nr)
+{
+	return shrink_os_vector(ranges, nr, MADV_DONTNEED);
 }
 
 #ifdef HAVE_NUMA

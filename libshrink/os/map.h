@@ -8,6 +8,7 @@
 #define SHRINK_OS_MAP_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 /* Whole pages the kernel may use behind a range's back. */
 enum shrink_os_pages {
@@ -31,6 +32,10 @@ int shrink_os_map_open(void *addr, size_t size);
  * locked memory where the kernel can (5.18). 0, or a negative errno: the pages
  * are still there. Any context but a signal handler. */
 int shrink_os_map_return(void *addr, size_t size);
+
+/* The same for many, all at once where the kernel can: how many, from the first on, are
+ * done. The caller gives the others back one by one, and hears what the matter is. */
+int shrink_os_map_return_many(const struct iovec *ranges, int nr);
 
 /* Pages of the range will come from memory node @nid only. 0; -EINVAL: no such
  * node; -ENOTSUP: libnuma is not built in, or the kernel has no policies. */

@@ -4,53 +4,26 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/os/purge.h>
-
-/* Newer than the C library's headers. */
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
-#define PIDFD_SELF (-10001) /* the thread group; 6.14 */
+#include <libshrink/os/vector.h>
 
 #define VEC_PAGES	512
 #define ENTRY_PRESENT	(UINT64_C(1) << 63)
 #define ENTRY_EXCLUSIVE (UINT64_C(1) << 56)
 
-static _Atomic int no_vector;
 static _Atomic int pagemap_fd = -1;
-
-/* All of them at once, or -1: then it is done one by one, again from the first, for
- * offering twice is as good as once. */
-static int offer_vector(const struct iovec *ranges, int nr)
-{
-	size_t bytes = 0;
-	long done;
-
-	if (nr < 2 || atomic_load_explicit(&no_vector, memory_order_relaxed))
-		return -1;
-	for (int i = 0; i < nr; i++)
-		bytes += ranges[i].iov_len;
-	done = syscall(SYS_process_madvise, PIDFD_SELF, ranges, nr, MADV_FREE, 0);
-	if (done == (long)bytes)
-		return 0;
-	if (done < 0 && errno != EINTR && errno != EAGAIN)
-		atomic_store_explicit(&no_vector, 1, memory_order_relaxed);
-	return -1;
-}
 
 int shrink_os_offer(const struct iovec *ranges, int nr)
 {
 	int saved_errno = errno, r = 0;
 
-	if (offer_vector(ranges, nr) < 0)
-		for (int i = 0; i < nr; i++)
-			if (madvise(ranges[i].iov_base, ranges[i].iov_len, MADV_FREE) < 0 && !r)
-				r = -errno;
+	for (int i = shrink_os_vector(ranges, nr, MADV_FREE); i < nr; i++)
+		if (madvise(ranges[i].iov_base, ranges[i].iov_len, MADV_FREE) < 0 && !r)
+			r = -errno;
 	errno = saved_errno;
 	return r;
 }

@@ -72,7 +72,7 @@ static void adopt(struct shrink_pool *pool, struct pool_slab *slab)
 {
 	uint32_t tag = load_relaxed(&slab->tag);
 	struct pool_class *class = &pool->classes[tag >> 8];
-	struct pool_run run = {0};
+	struct pool_run run = {.nr = 0};
 
 	if ((tag & 0xff) == SLAB_EVICTING) {
 		store_relaxed(&slab->tag, pool_tag(tag >> 8, SLAB_ACTIVE));

@@ -232,7 +232,7 @@ enum pool_aftermath shrink_pool_free_locked(struct shrink_pool *pool, struct poo
 void shrink_pool_give_slab(struct shrink_pool *pool, struct pool_slab *slab, int was_pending)
 {
 	uint64_t pages = load_relaxed(&slab->pages);
-	struct pool_run run = {0};
+	struct pool_run run = {.nr = 0};
 
 	shrink_pool_run_add(pool, &run, slab);
 	shrink_pool_run_flush(pool, &run);

@@ -369,16 +369,25 @@ unsigned int shrink_pool_pages_for(const struct shrink_pool *pool, unsigned int 
 
 /* give.c: pages back to the system. */
 
-/* Slabs side by side that go back with one call. Zero it to begin. */
-struct pool_run {
+#define POOL_RANGES 32
+
+/* Slabs side by side, a stride apart, all of one extent. */
+struct pool_range {
 	struct pool_slab *first;
-	size_t start, stride; /* offset of the first; bytes from one to the next */
-	unsigned int nr;
-	uint64_t pages;    /* resident in the run */
-	uint64_t returned; /* bytes given back by all flushes so far */
+	size_t start;       /* its offset */
+	uint32_t nr, pages; /* resident */
 };
 
-/* Adds a slab whose tag has just become FREE. No lock held. */
+/* Slabs that go back with one call. Set nr, pages and returned to 0 to begin. */
+struct pool_run {
+	unsigned int nr;
+	uint64_t pages;    /* of all ranges */
+	uint64_t returned; /* bytes given back by all flushes so far */
+	struct pool_range ranges[POOL_RANGES];
+};
+
+/* Adds a slab whose tag has just become FREE; gives back what is there where that is
+ * enough for one call. No lock held. */
 void shrink_pool_run_add(struct shrink_pool *pool, struct pool_run *run, struct pool_slab *slab);
 void shrink_pool_run_flush(struct shrink_pool *pool, struct pool_run *run);
 /* Pages that a scan reported as pending have gone. */
