@@ -53,7 +53,7 @@ collect() {
 			*) failed=$((failed + 1)) ;;
 			esac
 		done < <(grep '^:test-result: ' "$trs")
-	done < <(results "$dir")
+	done < <(results "$dir" "$dir/check.began")
 	while IFS= read -r result; do
 		failures+=("$label$result")
 	done < <(grep -E '^(FAIL|ERROR|XPASS): ' "$dir/check.log")
@@ -71,13 +71,22 @@ tell_failures() {
 			"${trs%.trs}.log" | head -n 60
 		printf -- '-- its end\n'
 		tail -n 12 "${trs%.trs}.log"
-	done < <(results "$dir")
+	done < <(results "$dir" "$dir/check.began")
 }
 
-# Other builds lie inside build/: each counts its own only.
+# results DIR [FILE]: those that are newer. Other builds lie inside build/: each counts
+# its own only.
 results() {
 	find "$1" -mindepth 1 -type d -exec test -e '{}/config.status' \; -prune -o \
-		-name '*.trs' -print | sort
+		-name '*.trs' ${2:+-newer "$2"} -print | sort
+}
+
+# forget DIR: results of an earlier run go, so that a test which has gone away is not
+# counted
+forget() {
+	local trs
+
+	results "$1" | while IFS= read -r trs; do rm -f "$trs" "${trs%.trs}.log"; done
 }
 
 # What failed, as it fails, and on a terminal how far it is.
@@ -96,13 +105,12 @@ watch_tests() {
 	[ -z "$tty" ] || printf '\r\e[K'
 }
 
-# run_tests LABEL DIR make-arguments...: results of an earlier run go first, so
-# that a test which has gone away is not counted
+# run_tests LABEL DIR make-arguments...
 run_tests() {
 	local label=$1 dir=$2 before=$((passed + failed + skipped)) rc=0
 
 	shift 2
-	results "$dir" | while IFS= read -r trs; do rm -f "$trs" "${trs%.trs}.log"; done
+	touch "$dir/check.began"
 	say "tests of ${dir#"$top"/}${label:+ (${label%: })}"
 	make -C "$dir" "$@" </dev/null 2>&1 | tee "$dir/check.log" | watch_tests || rc=$?
 	collect "$label" "$dir"
@@ -118,15 +126,20 @@ run_tests() {
 	}
 }
 
+# list_of NAME: the tests that Makefile.am has for it
+list_of() {
+	make -s -C "$top/build" "print-$1-tests" </dev/null || die "no tests for $1"
+}
+
 # sanitized NAME LIST: builds and runs the test programs that Makefile.am has for it
 sanitized() {
 	local dir=$top/build/$1 tests
 
 	configure_in "$dir" --disable-shared --enable-sanitizer="$2"
-	tests=$(make -s -C "$top/build" "print-$1-tests" </dev/null) || die "no tests for $1"
+	tests=$(list_of "$1") || exit 1
 	# shellcheck disable=SC2086 # a list of words
 	build_in "$dir" $tests
-	# nothing in there depends on who else is running
+	forget "$dir"
 	run_tests "$1: " "$dir" -j"$(jobs)" check-TESTS TESTS="$tests"
 }
 
@@ -135,7 +148,9 @@ bootstrap
 configure_in "$top/build" --enable-werror
 build_in "$top/build" all
 build_in "$top/build" check TESTS= # the test programs, by all processors
-run_tests "" "$top/build" check
+forget "$top/build"
+run_tests "" "$top/build" -j"$(jobs)" check-TESTS TESTS="$(list_of together)"
+run_tests "alone: " "$top/build" check-TESTS TESTS="$(list_of alone)"
 if [ "$guest" = yes ] || [ -z "$quick" ] && [ -n "$guest" ]; then
 	want_packages guest
 	run_tests "guest: " "$top/build" check-guest
