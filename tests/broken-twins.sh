@@ -149,7 +149,7 @@ broken "usage is looked at every 5 seconds" test-simulation judge.c \
 unset SIM_SEEDS
 healthy test-overshoot judge.c
 broken "stall is answered beside the gauges" test-overshoot judge.c \
-	's/bool stalled = .*/bool stalled = false;/; s/!h->known && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
+	's/bool stalled = .*/bool stalled = false;/; s/in_the_dark(sig, h) && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
 	"between the marks"
 healthy test-churn gauges.c "sudden"
 broken "a neighbour out of nothing is slow" test-churn gauges.c \
@@ -186,9 +186,21 @@ broken "a limit that cannot be read is none" test-faults cgroup-read.c \
 	's/return __atomic_load_n(last, __ATOMIC_RELAXED);/return UINT64_MAX;/'
 broken "what cannot be opened is left out for good" test-faults cgroup.c \
 	's/ -EPERM ? 0 : fd;/ -EPERM ? 0 : 0;/'
+healthy test-own-stall rest.c
+broken "the machine's room counts against our group's stall" test-own-stall judge.c \
+	's/return !h->known || (sig->own .*/return !h->known;/' "hidden limit"
+broken "a stall beside a known limit is answered" test-own-stall judge.c \
+	's/return !h->known || (sig->own .*/return !h->known || sig->own;/; s/if (h->limited)/if (0)/' \
+	"known limit"
+broken "whether the machine reclaims is not looked at" test-own-stall rest.c \
+	's/now - rest->since >= window/1/' "a machine that reclaims"
+broken "page cache is not looked at" test-own-stall rest.c \
+	's/ && !kernel_has_cache(cg);/;/' "page cache"
+broken "what swap has measured is forgotten" test-own-stall swap.c \
+	's/sig->lacking = .*/;/' "swap alone"
 SIM_SEEDS=320 # its first is 310
 broken "stall frees though there is room" test-faults judge.c \
-	's/else if (sig->stall \&\& !h->known \&\& !shrink_engine_busy() \&\&/else if (sig->stall \&\&/'
+	's/return !h->known || (sig->own .*/return true;/'
 twin_libs=$plain_libs
 unset SIM_SEEDS
 healthy test-node ../reclaim/nodes.c

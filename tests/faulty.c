@@ -21,6 +21,7 @@ static const struct {
 	[MOUNTINFO] = {"/proc/self/mountinfo", 0, true},
 	[STATUS] = {"/proc/self/status", 0, false},
 	[MEMINFO] = {"/proc/meminfo", 0, false},
+	[VMSTAT] = {"/proc/vmstat", 0, true},
 	[ZONEINFO] = {"/proc/zoneinfo", 0, true},
 	[NODE0] = {"/sys/devices/system/node/node0/meminfo", 0, false},
 	[NODE1] = {"/sys/devices/system/node/node1/meminfo", 0, false},

@@ -30,7 +30,7 @@ enum fault {
 
 enum file {
 	/* the machine's */
-	SELF_CGROUP, MOUNTINFO, STATUS, MEMINFO, ZONEINFO, NODE0, NODE1, EVENTFD,
+	SELF_CGROUP, MOUNTINFO, STATUS, MEMINFO, VMSTAT, ZONEINFO, NODE0, NODE1, EVENTFD,
 	/* a group's, in the unified hierarchy */
 	PRESSURE, GROUP_EVENTS,
 	/* with the v2 memory controller */

@@ -5,7 +5,8 @@
  * are drawn from a seed; in the meantime usage and limits change and the process is
  * moved. Whatever happens:
  *
- *	F1	while no file lies, nothing is freed with half of every limit free
+ *	F1	while no file lies, and usage can be read, nothing is freed with half of every
+ *		limit free
  *	F2	a shortage is over within two seconds as long as the files that show it
  *		can be read, whatever else is broken; and once all works again, all
  *		shortages are within a minute: none is missed
@@ -172,6 +173,9 @@ static void compose_machine(enum file f, char *text, size_t size)
 			 "MemAvailable: 50331648 kB\nSwapTotal: 8388608 kB\n"
 			 "SwapFree: 4194304 kB\n");
 		break;
+	case VMSTAT:
+		constant(text, size, "nr_free_pages 1\npgscan_kswapd 7\nallocstall_normal 3\n");
+		break;
 	case ZONEINFO: constant(text, size, ZONE("0") ZONE("1")); break;
 	default: node((int)f - NODE0, text, size); break;
 	}
@@ -293,7 +297,7 @@ static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 
 	(void)s;
 	/* the group before presses until it is seen that we have left it */
-	if (honest() && is_watched(w.group) && shrink_os_clock() - w.moved > MOVE_SEEN &&
+	if (honest() && shows_usage() && shrink_os_clock() - w.moved > MOVE_SEEN &&
 	    needed(w.group) < tightest(w.group) / 2 && w.available[sc->nid] > 2 * NODE_STEP)
 		fail("F1: freed while half of the limit was free");
 	*there -= n;

@@ -7,6 +7,12 @@
 #include <libshrink/os/fd.h>
 #include <libshrink/os/lines.h>
 
+/* Read at once; a longer line says nothing to us and is skipped. */
+#define READ_BYTES 4096
+/* zoneinfo of a machine with 64 nodes of 4 zones and 1024 processors is some 30 MiB: beyond
+ * this it is not what we think it is. */
+#define FILE_MAX_BYTES (64U << 20)
+
 /* What comes with one read; -1 with errno set. */
 static ssize_t more(int fd, const struct shrink_lines *l)
 {
@@ -37,4 +43,24 @@ int shrink_os_lines(const char *path, int (*fn)(void *arg, char *line), void *ar
 		ret = shrink_lines_end(&l);
 	shrink_os_close(fd);
 	return ret;
+}
+
+int shrink_os_lines_at(int fd, int (*fn)(void *arg, char *line), void *arg)
+{
+	char buf[READ_BYTES];
+	struct shrink_lines l = {.buf = buf, .size = sizeof(buf), .fn = fn, .arg = arg};
+	size_t offset = 0, size;
+	ssize_t n;
+	int ret;
+
+	do {
+		char *to = shrink_lines_room(&l, &size);
+
+		n = shrink_os_pread_at(fd, to, size, offset);
+		if (n < 0)
+			return (int)n;
+		offset += (size_t)n;
+		ret = shrink_lines_take(&l, (size_t)n);
+	} while (!ret && n && offset < FILE_MAX_BYTES);
+	return ret ? ret : shrink_lines_end(&l);
 }

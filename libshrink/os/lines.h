@@ -12,4 +12,8 @@
  * the negative errno of opening or reading. Stack only. */
 int shrink_os_lines(const char *path, int (*fn)(void *arg, char *line), void *arg);
 
+/* The same of a file that is open, by position; longer lines than some 4000 bytes are
+ * skipped. No allocation; any thread. */
+int shrink_os_lines_at(int fd, int (*fn)(void *arg, char *line), void *arg);
+
 #endif /* SHRINK_OS_LINES_H */

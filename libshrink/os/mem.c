@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <libshrink/base/bits.h>
 #include <libshrink/base/parse.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/os/lines.h>
 #include <libshrink/os/mem.h>
 
 int shrink_os_meminfo_open(void)
@@ -32,6 +34,48 @@ int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info)
 	ssize_t n = shrink_os_pread(fd, text, sizeof(text));
 
 	return n < 0 ? (int)n : shrink_meminfo_parse(text, ret_info);
+}
+
+int shrink_os_vmstat_open(void)
+{
+	return shrink_os_open("/proc/vmstat", O_RDONLY);
+}
+
+struct reclaim {
+	uint64_t sum;
+	unsigned int fields;
+};
+
+/* One sum of all that says so; on some kernels the names end in the zone's. */
+static int add_reclaim(void *arg, char *line)
+{
+	static const char *const names[] = {"allocstall", "pgscan_kswapd"};
+	const char *number = strchr(line, ' ');
+	struct reclaim *r = arg;
+	uint64_t value;
+
+	for (size_t i = 0; number && i < SHRINK_ARRAY_SIZE(names); i++) {
+		const char *p = number + 1;
+
+		if (strncmp(line, names[i], strlen(names[i])) || shrink_parse_u64(&p, &value) < 0)
+			continue;
+		r->sum = shrink_add_u64(r->sum, value);
+		r->fields++;
+	}
+	return 0;
+}
+
+int shrink_os_vmstat_reclaim(int fd, uint64_t *ret_sum)
+{
+	struct reclaim reclaim = {0};
+	int r = shrink_os_lines_at(fd, add_reclaim, &reclaim);
+
+	if (r < 0)
+		return r;
+	if (!reclaim.fields)
+		return -EINVAL;
+	*ret_sum = reclaim.sum;
+	return 0;
 }
 
 int shrink_os_rss_open(void)

@@ -15,6 +15,12 @@ int shrink_os_meminfo_read(int fd, struct shrink_meminfo *ret_info);
 /* Their parsers, here and below: pure; -EINVAL. */
 int shrink_meminfo_parse(const char *text, struct shrink_meminfo *ret_info);
 
+/* /proc/vmstat: how much the machine as a whole has reclaimed, of any kind of memory: direct
+ * reclaims plus pages kswapd has looked at. It stands still where only groups reclaim, for
+ * their own limits. -EINVAL: no such fields. */
+int shrink_os_vmstat_open(void);
+int shrink_os_vmstat_reclaim(int fd, uint64_t *ret_sum);
+
 /* /proc/self/status: RssAnon + RssShmem, bytes. Bound to the process that opened
  * it: open again in a forked child. */
 int shrink_os_rss_open(void);

@@ -4,17 +4,11 @@
 #include <string.h>
 
 #include <libshrink/base/bits.h>
-#include <libshrink/base/lines.h>
 #include <libshrink/base/parse.h>
 #include <libshrink/os/fd.h>
+#include <libshrink/os/lines.h>
 #include <libshrink/os/mem.h>
 #include <libshrink/os/zoneinfo.h>
-
-/* Read at once; a longer line says nothing to us and is skipped. */
-#define READ_BYTES 4096
-/* The file of a machine with 64 nodes of 4 zones and 1024 processors is some 30 MiB:
- * beyond this it is not what we think it is. */
-#define FILE_MAX_BYTES (64U << 20)
 
 static uint64_t bytes_of(uint64_t pages, uint64_t page_size)
 {
@@ -149,21 +143,10 @@ static int take_line(void *arg, char *line)
 int shrink_os_zoneinfo_read(int fd, struct shrink_zoneinfo *ret_info)
 {
 	struct reading r = {.page_size = shrink_os_page_size()};
-	char buf[READ_BYTES];
-	struct shrink_lines l = {.buf = buf, .size = sizeof(buf), .fn = take_line, .arg = &r};
-	size_t offset = 0, size;
-	ssize_t n;
+	int err = shrink_os_lines_at(fd, take_line, &r);
 
-	do {
-		char *to = shrink_lines_room(&l, &size);
-
-		n = shrink_os_pread_at(fd, to, size, offset);
-		if (n < 0)
-			return (int)n;
-		offset += (size_t)n;
-		shrink_lines_take(&l, (size_t)n);
-	} while (n && offset < FILE_MAX_BYTES);
-	shrink_lines_end(&l);
+	if (err < 0)
+		return err;
 	shrink_zoneinfo_end(&r.info, &r.state, r.page_size);
 	if (!r.info.nr_nodes)
 		return -EINVAL;

@@ -183,6 +183,8 @@ static bool read_raw(struct entry *e, struct shrink_headroom *h)
 	}
 	*h = (struct shrink_headroom){
 		.known = true,
+		.limited = r.kind == SHRINK_LIMIT_CGROUP1 || r.kind == SHRINK_LIMIT_CGROUP2 ||
+			   r.kind == SHRINK_LIMIT_SIMULATED,
 		.limit = r.limit,
 		.usage = r.usage,
 		.wmark = shrink_wmark(r.limit, slope,
@@ -220,6 +222,17 @@ static bool tighter(const struct shrink_headroom *a, const struct shrink_headroo
 	return shrink_sub_u64(a->free, a->wmark.low) < shrink_sub_u64(b->free, b->wmark.low);
 }
 
+/* The tightest speaks for all. True: this one does. */
+static bool take(const struct shrink_headroom *from, struct shrink_headroom *ret)
+{
+	bool limited = ret->limited || from->limited, is_it = tighter(from, ret);
+
+	if (is_it)
+		*ret = *from;
+	ret->limited = limited;
+	return is_it;
+}
+
 /* It has no limit: still, what it shows is better than nothing. */
 static void note_usage(const struct shrink_headroom *from, struct shrink_headroom *ret)
 {
@@ -236,8 +249,8 @@ void shrink_gauges_read(bool exact, struct shrink_headroom *ret)
 
 		if (!read_one(&entries[i], exact, &h))
 			note_usage(&h, ret);
-		else if (tighter(&h, ret))
-			*ret = h;
+		else
+			take(&h, ret);
 	}
 	shrink_rcu_read_unlock();
 	if (!ret->known)
@@ -368,10 +381,8 @@ uint64_t shrink_gauges_sample(uint64_t now, uint64_t returned, bool watched,
 		}
 		usec = shrink_min_u64(usec, time_to_look(&h, learn_slope(e, now, &h, returned),
 							 watched));
-		if (tighter(&h, ret)) {
-			*ret = h;
+		if (take(&h, ret))
 			grows = e->grows;
-		}
 	}
 	shrink_rcu_read_unlock();
 	if (!ret->known)

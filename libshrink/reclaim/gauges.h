@@ -20,7 +20,8 @@
 
 /* What the gauge says that is closest to its low watermark. */
 struct shrink_headroom {
-	bool known;            /* some gauge has a limit */
+	bool known;            /* some gauge has a limit, */
+	bool limited;          /*	and be it not the tightest, one that is a group's */
 	uint64_t limit, usage; /* without any, usage is that of a gauge that has none, or 0 */
 	uint64_t unreclaimable;
 	uint64_t reclaimable;

@@ -33,7 +33,8 @@ static struct {
 	uint64_t manual_until;
 	enum shrink_level level;       /* as published */
 	enum shrink_level gauge_level; /* as the gauges alone say */
-	struct shrink_pace pace;       /* where stall is all that is known */
+	struct shrink_pace pace;       /* where stall is all that is known, */
+	uint64_t lacking;              /*	but for these bytes, if any */
 	uint64_t asked_last;
 	int asked_priority;
 	struct shrink_turns turns;
@@ -60,6 +61,8 @@ void shrink_judge_merge(struct shrink_signal *into, const struct shrink_signal *
 	into->hint |= from->hint;
 	into->manual |= from->manual;
 	into->bytes = shrink_add_u64(into->bytes, from->bytes);
+	into->own |= from->own;
+	into->lacking = shrink_add_u64(into->lacking, from->lacking);
 	if (from->stall && (!into->stall || from->priority < into->priority)) {
 		into->priority = from->priority;
 		into->source = from->source;
@@ -169,6 +172,43 @@ static void answer_manual(uint64_t now, const struct shrink_signal *sig)
 	post(&goal, now, sig->source ? sig->source : "manual");
 }
 
+/*
+ * Stall is all there is to go by: no limit is known; or it is our own group's, whose
+ * limit nobody can show us - it may be one that a namespace hides - and the limits we know
+ * are the machine's. A group's that we know has its say, as for any stall (G7).
+ */
+static bool in_the_dark(const struct shrink_signal *sig, const struct shrink_headroom *h)
+{
+	return !h->known || (sig->own && !h->limited);
+}
+
+/* The group's, of which our part is for us to free. */
+static uint64_t our_part(uint64_t bytes)
+{
+	int nr = 0;
+	uint32_t part = shrink_share_get(&nr);
+
+	return nr > 0 ? shrink_mul_div(bytes, part, SHRINK_SHARE_ALL) : bytes;
+}
+
+/* Stall has been measured in bytes: so much, and no more. What comes while a round runs
+ * waits for its end. */
+static void answer_lack(uint64_t now, const struct shrink_signal *sig,
+			const struct shrink_headroom *h)
+{
+	struct shrink_goal goal = {.priority = SHRINK_DEF_PRIORITY};
+
+	if (sig->stall && in_the_dark(sig, h))
+		judge.lacking = shrink_add_u64(judge.lacking, our_part(sig->lacking));
+	if (h->limited)
+		judge.lacking = 0;
+	if (!judge.lacking || shrink_engine_busy())
+		return;
+	goal.bytes = judge.lacking;
+	judge.lacking = 0;
+	post(&goal, now, sig->source ? sig->source : "stall");
+}
+
 /* Stall, and no limit is known. */
 static void answer_stall(uint64_t now, const struct shrink_signal *sig,
 			 const struct shrink_headroom *h)
@@ -177,7 +217,7 @@ static void answer_stall(uint64_t now, const struct shrink_signal *sig,
 
 	if (sig->manual && sig->stall)
 		answer_manual(now, sig);
-	else if (sig->stall && !h->known && !shrink_engine_busy() &&
+	else if (sig->stall && in_the_dark(sig, h) && !shrink_engine_busy() &&
 		 shrink_pace_step(&judge.pace, now, sig->priority, freed_so_far(), h->usage,
 				  &goal.bytes, &goal.priority))
 		post(&goal, now, sig->source ? sig->source : "stall");
@@ -211,7 +251,7 @@ static void set_level(uint64_t now, const struct shrink_signal *sig,
 
 	judge.gauge_level = shrink_level_of(h, judge.gauge_level);
 	judge.level = graver(judge.gauge_level, shrink_manual_level(now, &judge.manual_until));
-	if (sig->stall && (!h->known || h->need))
+	if (sig->stall && (in_the_dark(sig, h) || h->need))
 		judge.level = graver(judge.level, sig->stall);
 	if (judge.level > SHRINK_LEVEL_NORMAL && before == SHRINK_LEVEL_NORMAL)
 		say_why(h);
@@ -270,6 +310,7 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	judge.returned_seen = returned;
 	set_level(now, sig, &h);
 	answer_headroom(now, sig, &h);
+	answer_lack(now, sig, &h);
 	answer_stall(now, sig, &h);
 	probe(now, &h);
 	judge.next_look =

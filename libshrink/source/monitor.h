@@ -8,7 +8,10 @@
  *
  *	headroom below low (unreclaimable usage)	reclaim until above high
  *	stall of our own group, headroom below high	the same, at once
- *	stall, and no limit is known			one pass, then small steps (pace.h)
+ *	stall, and no limit is known			one pass, then small steps (pace.h);
+ *							or what swap has measured
+ *	stall by a limit of our group's (rest.h),	the same
+ *		and no group's is known
  *	the application asks				its bytes, or one pass
  *
  * Stall alone, where a gauge says that there is room, frees nothing: then the

@@ -10,6 +10,13 @@
  * free up to twice the need: 80 steps lead from a two-thousandth of a cache to
  * all of it.
  *
+ * It cannot be had faster by stall alone. All that a step teaches is whether it was enough,
+ * since who sleeps does not say how much more it wants, and total= grows the same
+ * meanwhile. Then, for never more than a tenth too much, no step may be larger than a
+ * tenth of what the need is known to exceed, which is what was freed before: n steps reach
+ * 1.1^n times the first one at best, and these are of that size. Each takes as long as who
+ * stalls sleeps. What knows more is faster: a limit, or what went out to swap.
+ *
  * Whoever has exceeded memory.high sleeps for up to 2 s though there is room again, and
  * PSI counts that as stall. So where usage can be read, the next step waits until
  * somebody has taken what the last one gave; but no longer than such a sleep, for

@@ -12,6 +12,8 @@
  * Thresholds, of some and of full, each with its window and the level it means, are
  * all watched: a trigger for each where one can be had, and each against total=.
  *
+ * What our group's stall means depends on whose limit it comes from (rest.h).
+ *
  * The machine's file is about strangers. Where our group has none (or is the top,
  * which shows the same numbers), it only makes the monitor look at the gauges more
  * often (G7).
@@ -28,6 +30,7 @@
 #include <libshrink/base/log.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/reclaim/proactive.h>
+#include <libshrink/source/rest.h>
 #include <libshrink/source/source.h>
 #include <libshrink/source/stall.h>
 #include <libshrink/source/trigger.h>
@@ -55,6 +58,7 @@ static struct psi {
 	uint64_t said;         /* clock of the last signal, 0 = none lately: one for one stall, */
 	uint64_t said_some;    /*	unless it goes on, */
 	enum shrink_level said_level; /* or is graver */
+	struct shrink_rest rest; /* of the machine */
 } psi;
 
 static int read_totals(int fd, uint64_t *ret_some, uint64_t *ret_full)
@@ -146,7 +150,7 @@ static int psi_open(struct shrink_source *src)
 	uint64_t some, full;
 	int r;
 
-	psi = (struct psi){.fd = -1};
+	psi = (struct psi){.fd = -1, .rest.fd = -1};
 	src->nr_fds = 0;
 	if (!SHRINK_TUN(psi))
 		return shrink_source_fail(src, -ECANCELED, "switched off by configuration");
@@ -170,6 +174,8 @@ static int psi_open(struct shrink_source *src)
 	if (!psi.own)
 		shrink_source_fail(src, 0,
 				   "own group has none: the machine's only shortens sampling");
+	else
+		shrink_rest_open(&psi.rest);
 	set_triggers(src, path);
 	psi.last_some = UINT64_MAX; /* the first sample sets the baseline */
 	psi.period = psi.window * NSEC_PER_USEC / 2;
@@ -186,6 +192,7 @@ static void drop_triggers(struct shrink_source *src)
 static void psi_close(struct shrink_source *src)
 {
 	drop_triggers(src);
+	shrink_rest_close(&psi.rest);
 	shrink_os_close(psi.fd);
 	psi.fd = -1;
 }
@@ -222,7 +229,8 @@ static enum shrink_level level_now(uint64_t now_usec, uint64_t some, uint64_t fu
 	return level;
 }
 
-static void press(enum shrink_level level, struct shrink_signal *sig)
+static void press(const struct shrink_source *src, uint64_t now, enum shrink_level level,
+		  struct shrink_signal *sig)
 {
 	int mild = (int)SHRINK_TUN(priority);
 
@@ -231,6 +239,7 @@ static void press(enum shrink_level level, struct shrink_signal *sig)
 		return;
 	}
 	sig->stall = level;
+	sig->own = shrink_rest_by_limit(&psi.rest, now, psi.window * NSEC_PER_USEC, src->cgroup);
 	sig->priority = mild;
 	if (level >= SHRINK_LEVEL_CRITICAL)
 		sig->priority = mild < CRITICAL_PRIORITY ? mild : CRITICAL_PRIORITY;
@@ -268,8 +277,10 @@ static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_sig
 		begin(usec, some, full);
 	grows = some > psi.last_some;
 	psi.last_some = some;
-	if (psi.own)
+	if (psi.own) {
 		shrink_proactive_stall(some);
+		shrink_rest_look(&psi.rest, now);
+	}
 	level = level_now(usec, some, full);
 	adapt_period(grows);
 	src->next_sample = now + psi.period;
@@ -279,7 +290,7 @@ static int psi_sample(struct shrink_source *src, uint64_t now, struct shrink_sig
 	psi.said = now;
 	psi.said_some = some;
 	psi.said_level = level;
-	press(level, sig);
+	press(src, now, level, sig);
 	return 0;
 }
 

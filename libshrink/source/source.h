@@ -32,6 +32,9 @@ struct shrink_signal {
 	int recheck;             /* look at the gauges now */
 	enum shrink_level stall; /* memory stall of *us*, no byte count; 0 = none */
 	int priority;            /* where to start for it: 12 mildest */
+	int own;                 /* stall by a limit of our own group or of one above it: what
+				  * the machine has left says nothing of it */
+	uint64_t lacking;        /* bytes that stall has measured, the group's; 0 = unknown */
 	int hint;                /* sample more often for a while; frees nothing */
 	uint64_t bytes;          /* wanted by the application */
 	int manual;              /* somebody who means it says so: no doubt */

@@ -10,8 +10,9 @@
  *	growing		LOW		under a tenth left	MEDIUM
  *					under a fiftieth left	CRITICAL
  *
- * The gauges have their say as with any stall. Swap of strangers is no pressure (G7);
- * where the machine's has little left, sampling is shortened.
+ * What has gone out since the last time is what is missing, so that much is asked for. The
+ * gauges have their say as with any stall (see also rest.h). Swap of strangers is no
+ * pressure (G7); where the machine's has little left, sampling is shortened.
  *
  * cgroup v1 can limit memory and swap together (memory.memsw): that is a limit like the
  * one of memory, and a gauge here.
@@ -25,6 +26,7 @@
 #include <libshrink/os/cgroup-control.h>
 #include <libshrink/os/fd.h>
 #include <libshrink/os/mem.h>
+#include <libshrink/source/rest.h>
 #include <libshrink/source/source.h>
 
 #define PERIOD_MIN_NSEC (100 * NSEC_PER_MSEC)
@@ -43,7 +45,8 @@ static struct {
 	struct level level[SHRINK_CGROUP_LEVELS];
 	uint64_t out; /* bytes of ours that were out at the last sample that counted */
 	uint64_t period;
-} swap = {.meminfo = -1, .status = -1};
+	struct shrink_rest rest; /* of the machine */
+} swap = {.meminfo = -1, .status = -1, .rest.fd = -1};
 
 static const struct {
 	const char *usage, *limit;
@@ -107,6 +110,7 @@ static void swap_close(struct shrink_source *src)
 		shrink_os_close(swap.level[i].limit);
 	}
 	swap.nr = 0;
+	shrink_rest_close(&swap.rest);
 	shrink_os_close(swap.meminfo);
 	shrink_os_close(swap.status);
 	swap.meminfo = swap.status = -1;
@@ -175,11 +179,14 @@ static int swap_sample(struct shrink_source *src, uint64_t now, struct shrink_si
 
 	if (r < 0)
 		return shrink_source_fail(src, r, "/proc/meminfo: %s", strerror(-r));
+	shrink_rest_look(&swap.rest, now);
 	out = out_now(src->cgroup);
 	room = room_left(src->cgroup, &info);
 	swap.period = shrink_min_u64(swap.period * 2, PERIOD_MAX_NSEC);
 	if (out >= shrink_add_u64(swap.out, STEP_BYTES)) {
 		press(room, sig);
+		sig->lacking = out - swap.out;
+		sig->own = shrink_rest_by_limit(&swap.rest, now, swap.period / 2, src->cgroup);
 		swap.out = out;
 		swap.period = PERIOD_MIN_NSEC;
 	} else if (out < swap.out) {
@@ -196,7 +203,7 @@ static int swap_open(struct shrink_source *src)
 	struct shrink_meminfo info = {0};
 	int r;
 
-	swap.meminfo = swap.status = -1;
+	swap.meminfo = swap.status = swap.rest.fd = -1;
 	swap.nr = 0;
 	src->nr_fds = 0;
 	if (!SHRINK_TUN(swap))
@@ -209,6 +216,7 @@ static int swap_open(struct shrink_source *src)
 		return shrink_source_fail(src, r, "/proc/meminfo: %s", strerror(-r));
 	}
 	swap.status = shrink_os_rss_open();
+	shrink_rest_open(&swap.rest);
 	if (src->cgroup->version)
 		open_levels(src->cgroup);
 	if (src->cgroup->version == 1 && swap.nr) {
