@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <libshrink/source/monitor.h>
+
 #include "tests/cache.h"
 #include "tests/fakeroot.h"
 #include "tests/harness.h"
@@ -179,6 +181,14 @@ static void test_file(void)
 	CU_ASSERT(settle());
 	CU_ASSERT(shrink_dispatch(0) >= 0);
 	ASSERT_INT((long)src->events, 3);
+	CU_ASSERT(settle());
+	/* and so they do where something else is ready in the same turn */
+	machine_stalled(6900000, 0);
+	sleep_ms(300);
+	shrink_monitor_wake();
+	ASSERT_INT(readable(), 1);
+	CU_ASSERT(shrink_dispatch(0) >= 0);
+	ASSERT_INT((long)src->events, 4);
 	CU_ASSERT(settle());
 	ASSERT_INT((long)atomic_load(&cache.scans), 0); /* there is room all the time (G7) */
 	/* the trigger is gone for good, and does not keep us busy */

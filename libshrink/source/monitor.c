@@ -232,18 +232,27 @@ int shrink_monitor_attach(int fd)
 	return r < 0 ? r : epoll_fd;
 }
 
-/* Somebody has found our epoll ready, and nothing in it is: polling takes a PSI
- * trigger's event, and it was not us who polled. The totals say what it was. */
+static bool is_among(const struct epoll_event *events, int n, uint64_t place)
+{
+	for (int i = 0; i < n; i++)
+		if (events[i].data.u64 >> 8 == place)
+			return true;
+	return false;
+}
+
+/* Somebody has found our epoll ready: polling takes a PSI trigger's event, and it was not
+ * us who polled. So of those that are not ready now nobody knows whether they were; that
+ * something else is, our timer perhaps, says nothing of them. The totals do. */
 uint64_t shrink_monitor_turn_polled(void)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int n = shrink_os_epoll_wait(epoll_fd, events, EVENTS_MAX, 0);
 
-	for (size_t i = 0; n <= 0 && i < shrink_sources_nr(); i++) {
+	for (size_t i = 0; i < shrink_sources_nr(); i++) {
 		struct shrink_source *src = shrink_sources_at(i);
 
 		/* who cannot be sampled would be due for ever */
-		if (src->nr_fds && src->ops->sample && !chore_runs(src))
+		if (src->nr_fds && src->ops->sample && !chore_runs(src) && !is_among(events, n, i))
 			src->next_sample = 0;
 	}
 	return turn(events, n < 0 ? 0 : n);
