@@ -2,11 +2,13 @@
 /*
  * Sources do not stay as they were: a process that is moved finds its new group, and
  * what has failed is tried again. The monitor turn by turn, on made-up files and in
- * virtual time; then on threads, moved while others read.
+ * virtual time; then on threads, moved while others read, and between groups of the
+ * running system.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <shrink/conf.h>
@@ -22,6 +24,8 @@
 #include <libshrink/source/sources.h>
 
 #include "tests/cache.h"
+#include "tests/cg.h"
+#include "tests/child.h"
 #include "tests/fakeroot.h"
 #include "tests/harness.h"
 
@@ -277,6 +281,76 @@ static void test_threads(void)
 	fakeroot_end();
 }
 
+/* ---- on the running system */
+
+static struct cg from, to;
+
+/* Usage, its limit and whose it is, within a time that no machine needs. */
+static int finds(const struct cg *group, uint64_t limit)
+{
+	uint64_t until = now_ms() + 60000;
+	struct shrink_headroom h;
+
+	do {
+		shrink_gauges_read(false, &h);
+		if (h.limit == limit && !strcmp(h.path, group->dir))
+			return 1;
+		sleep_ms(5);
+	} while (now_ms() < until);
+	printf("# child: %s has %llu of %llu\n", h.path, (unsigned long long)h.usage,
+	       (unsigned long long)h.limit);
+	return 0;
+}
+
+static void moved_in_child(void)
+{
+	struct shrink_source_info infos[32];
+	int n;
+
+	CHECK(!cg_move(&from, 0));
+	CHECK(!shrink_start(0));
+	CHECK(finds(&from, 64 * MIB));
+	CHECK(!cg_move(&to, 0));
+	CHECK(finds(&to, 96 * MIB));
+	/* its limit at run time, too, and the group before may go */
+	CHECK(!cg_set_limit(&to, 80 * MIB));
+	CHECK(finds(&to, 80 * MIB));
+	cg_remove(&from);
+	CHECK(!cg_set_limit(&to, 72 * MIB));
+	CHECK(finds(&to, 72 * MIB));
+	n = shrink_sources(infos, 32, sizeof(infos[0]));
+	for (int i = 0; i < n; i++)
+		CHECK(strcmp(infos[i].state, "failed"));
+	CHECK(!shrink_stop());
+	_exit(0);
+}
+
+static void test_native(void)
+{
+	const char *why;
+	int status = -1;
+	pid_t pid;
+
+	SKIP_TSAN();
+	why = cg_create_v1(&from, "from", 64 * MIB);
+	if (!why)
+		why = cg_create_v1(&to, "to", 96 * MIB);
+	if (why) {
+		cg_remove(&from);
+		SKIP("no child groups of cgroup v1: %s", why);
+	}
+	shrink_conf_set("peers", "off");
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		moved_in_child();
+	waitpid(pid, &status, 0);
+	CU_ASSERT(WIFEXITED(status));
+	ASSERT_INT(WEXITSTATUS(status), 0);
+	cg_remove(&from);
+	cg_remove(&to);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -287,6 +361,7 @@ int main(int argc, char **argv)
 		{"G9: the machine's memory is back", test_memavailable},
 		{"G13: behind a filter nothing is opened", test_filter},
 		{"moved while others read", test_threads},
+		{"moved on the running system", test_native},
 		{NULL, NULL},
 	};
 
