@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <libshrink/bridge/bridge.h>
+
 #include "tests/cache.h"
 #include "tests/child.h"
 #include "tests/harness.h"
@@ -649,6 +651,30 @@ static void test_again(void)
 	cache_end(&c);
 }
 
+/* In another memory group the kernel has to have all of them anew, and once. */
+static void test_moved(void)
+{
+	unsigned int before;
+	struct cache c, d;
+	int i;
+
+	cache_new(&c, "moved", 1000);
+	cache_new(&d, "moved-too", 1000);
+	begin();
+	i = index_of(&c, NULL);
+	AWAIT(twin_count(i, 0) > 0);
+	before = twin_registrations();
+	shrink_bridge_module.moved(NULL, NULL, 0);
+	AWAIT(twin_registrations() >= before + 2 && twin_registered() == 2);
+	i = index_of(&c, NULL);
+	AWAIT(twin_count(i, 0) > 0);
+	is_served(i, &c);
+	ASSERT_INT(twin_registrations(), before + 2);
+	end();
+	cache_end(&c);
+	cache_end(&d);
+}
+
 /* No thread of ours: requests are served where the application's loop dispatches. */
 static void test_loop(void)
 {
@@ -682,6 +708,7 @@ static const struct test tests[] = {
 	{"module: limits of session and user", test_limits},
 	{"module: a cache that cannot be bound", test_unbound},
 	{"module: stop and start", test_again},
+	{"module: in another memory group", test_moved},
 	{"module: in the application's loop", test_loop},
 	{0},
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
  * The kernel's shrinkers made to agree with ours. What the kernel cannot be told of one
- * that it has - another name, seeks, batch - is told by registering anew, which costs what
- * it has put off; settings of that kind are rare.
+ * that it has - another name, seeks, batch, memory group - is told by registering anew,
+ * which costs what it has put off; settings of that kind are rare.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +20,14 @@ static pthread_mutex_t syncing = PTHREAD_MUTEX_INITIALIZER;
 void shrink_mirror_sync_fork_child(void)
 {
 	pthread_mutex_init(&syncing, NULL); /* whoever held it is not here */
+}
+
+void shrink_mirror_moved(void)
+{
+	pthread_mutex_lock(&m->lock);
+	m->moves++;
+	pthread_mutex_unlock(&m->lock);
+	shrink_mirror_changed();
 }
 
 void shrink_mirror_drop(struct mirror_cache *c)
@@ -115,11 +123,12 @@ static int add(struct shrinker_impl *s, const struct shrink_bridge_register *wan
 	struct shrink_bridge_page *page;
 	struct mirror_cache *c;
 	int r, fd, nr_nodes;
-	uint64_t epoch;
+	uint64_t epoch, moves;
 
 	pthread_mutex_lock(&m->lock);
 	fd = m->fd;
 	epoch = m->epoch;
+	moves = m->moves; /* before it is bound: a move meanwhile counts */
 	nr_nodes = m->nr_nodes;
 	pthread_mutex_unlock(&m->lock);
 	r = fd < 0 ? -ENOTCONN : register_one(fd, nr_nodes, &reg);
@@ -140,6 +149,7 @@ static int add(struct shrinker_impl *s, const struct shrink_bridge_register *wan
 		c->since = ++m->registered;
 		c->page = page;
 		c->reg = reg;
+		c->moves = moves;
 		page = NULL;
 		atomic_store(&m->counted_nsec, 0);
 	}
@@ -148,7 +158,7 @@ static int add(struct shrinker_impl *s, const struct shrink_bridge_register *wan
 	return 0;
 }
 
-static struct mirror_cache *find(const struct shrinker_impl *s)
+static struct mirror_cache *find(const struct shrinker_impl *s, bool *ret_moved)
 {
 	struct mirror_cache *found = NULL;
 
@@ -156,6 +166,7 @@ static struct mirror_cache *find(const struct shrinker_impl *s)
 	for (int i = 0; i < SHRINK_BRIDGE_CACHES && !found; i++)
 		if (m->cache[i].s == s)
 			found = &m->cache[i];
+	*ret_moved = found && found->moves != m->moves;
 	pthread_mutex_unlock(&m->lock);
 	return found;
 }
@@ -177,11 +188,12 @@ static void drop_gone(void)
 /* One that is held, and so cannot go meanwhile. */
 static int sync_one(struct shrinker_impl *s)
 {
-	struct mirror_cache *c = find(s);
 	struct shrink_bridge_register want;
+	bool moved;
+	struct mirror_cache *c = find(s, &moved);
 
 	describe(s, &want);
-	if (c && same(&c->reg, &want))
+	if (c && !moved && same(&c->reg, &want))
 		return 0;
 	if (c)
 		shrink_mirror_drop(c);
@@ -204,7 +216,8 @@ int shrink_mirror_sync(char *reason, size_t size)
 	drop_gone();
 	for (struct shrinker_impl *s = shrink_registry_first(); s; s = shrink_registry_next(s)) {
 		/* none is asked twice for what there is no room for */
-		int r = full && !find(s) ? full : sync_one(s);
+		bool moved;
+		int r = full && !find(s, &moved) ? full : sync_one(s);
 
 		if (r == -ENOSPC || r == -EDQUOT)
 			full = r;

@@ -56,6 +56,7 @@ struct mirror_cache {
 	uint64_t since;          /* which registration; 0 = the kernel has none */
 	struct shrink_bridge_page *page;
 	struct shrink_bridge_register reg; /* as the kernel has it */
+	uint64_t moves;          /* bound to the group that we were in then */
 	struct mirror_place *place;        /* nr_nodes of them */
 };
 
@@ -63,6 +64,7 @@ struct shrink_mirror {
 	pthread_mutex_t lock;
 	uint64_t epoch;        /* counts sessions and forks */
 	uint64_t registered;   /* counts registrations; the last one's `since` */
+	uint64_t moves;        /* counts the times that we came into another group */
 	int fd, changed_fd;    /* -1: none */
 	int nr_nodes;
 	_Atomic uint64_t counted_nsec; /* when all were counted last; 0: they are to be */
@@ -87,6 +89,9 @@ void shrink_mirror_answer(unsigned int index, int nid, uint64_t seq, uint64_t fr
 int shrink_mirror_sync(char *reason, size_t size);
 /* Wakes whoever is to call it. */
 void shrink_mirror_changed(void);
+/* The process is in another group: all are registered anew by the next sync, since the
+ * kernel's are bound to the old one. */
+void shrink_mirror_moved(void);
 /* The kernel has it no more; nobody else syncs. */
 void shrink_mirror_drop(struct mirror_cache *c);
 void shrink_mirror_sync_fork_child(void);

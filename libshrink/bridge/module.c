@@ -10,6 +10,15 @@ static int module_open(const struct shrink_bridge_who *who, char *reason, size_t
 	return shrink_mirror_open(reason, size);
 }
 
+static int module_moved(const struct shrink_bridge_who *who, char *reason, size_t size)
+{
+	(void)who;
+	(void)reason;
+	(void)size;
+	shrink_mirror_moved();
+	return 0;
+}
+
 static int module_fd(void)
 {
 	return shrink_mirror.fd;
@@ -34,6 +43,7 @@ const struct shrink_bridge_ops shrink_bridge_module = {
 	.close = shrink_mirror_close,
 	.fd = module_fd,
 	.take = module_take,
+	.moved = module_moved,
 	.changed_fd = module_changed_fd,
 	.sync = shrink_mirror_sync,
 	.serve = shrink_mirror_serve,

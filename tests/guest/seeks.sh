@@ -108,6 +108,36 @@ done
 echo "# | dentries (0) | $(row dentries 2) | $(($(row dentries 3) * object)) |" \
 	"$((dentries * object)) |"
 same "no misuse" "$(value misuses)" 0
+
+# In another group: its reclaim is ours, and that of the old one is not.
+all_freed()
+{
+	ask stats
+	echo $(($(value freed1) + $(value freed2) + $(value freed4) + $(value freed8)))
+}
+
+more_freed()
+{
+	[ "$(all_freed)" -gt "$1" ]
+}
+
+asked_in_new()
+{
+	echo 512K >"$moved/memory.reclaim" 2>/dev/null
+	more_freed "$1"
+}
+
+group moved
+moved=$group
+echo "$ring_pid" >"$moved/cgroup.procs"
+before=$(all_freed)
+until_true 30 asked_in_new "$before"
+same "moved: asked where it is now" $? 0
+until_true 3 freed_is_stable
+before=$(all_freed)
+for _ in 1 2 3; do echo 512K >"$ours/memory.reclaim" 2>/dev/null; done
+sleep 1
+same "moved: and not where it was" "$(all_freed)" "$before"
 exec 8>&-
 wait "$ring_pid"
 same "the program ends" $? 0
