@@ -14,6 +14,11 @@
  * microsecond where there is; never allocates in user space. */
 void shrink_os_bait(const char *dir);
 
+/* Sees to it that there is one at each node below @nr_nodes that has processors: this thread
+ * goes there, for a dentry lies where it was looked up, and is back where it was afterwards.
+ * Each has a name of its own. */
+void shrink_os_bait_nodes(const char *dir, int nr_nodes);
+
 /* Number by which the kernel knows the group of @dir: its inode. 0, or a negative
  * errno. */
 int shrink_os_group_id(const char *dir, uint64_t *ret_id);

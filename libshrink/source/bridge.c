@@ -10,7 +10,8 @@
  * the gauges at once.
  *
  * The priority comes from the shrinkers the kernel asks in our group; so one object of
- * one of them is always kept there (os/bait.h).
+ * one of them is always kept there (os/bait.h), and where there are several nodes one at
+ * each: the standby goes there for it once a second.
  *
  * Where our caches are the kernel's own shrinkers (bridge:module) it asks each by itself:
  * what it asks for is done by the worker in a visit, which also counts what there is.
@@ -24,6 +25,7 @@
 #include <libshrink/base/conf.h>
 #include <libshrink/bridge/bridge.h>
 #include <libshrink/bridge/latency.h>
+#include <libshrink/core/core.h>
 #include <libshrink/os/bait.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/fd.h>
@@ -43,6 +45,8 @@ static struct {
 	const struct shrink_bridge_ops *ops;
 	struct shrink_signal *sig; /* of the turn */
 	int changed;		   /* caches have, since the last chore began */
+	int due;		   /* a chore of the means itself */
+	uint64_t baited_nsec;	   /* when baits were put out at all nodes */
 	/* what is known of it, also to other threads; the first under the sources' lock */
 	char reason[sizeof(((struct shrink_bridge_stats *)NULL)->reason)];
 	char means[16];
@@ -188,8 +192,10 @@ static int take(struct shrink_source *src, struct shrink_signal *sig)
 	if (!bridge.ops->serve)
 		renew_bait(src); /* who reclaims us may have taken it */
 	watch(src);
-	if (bridge.ops->due && bridge.ops->due())
+	if (bridge.ops->due && bridge.ops->due()) {
+		__atomic_store_n(&bridge.due, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
+	}
 	return r;
 }
 
@@ -233,13 +239,16 @@ static int sync_caches(struct shrink_source *src, const struct shrink_bridge_ops
 static int chore(struct shrink_source *src)
 {
 	const struct shrink_bridge_ops *ops = bridge.ops;
-	int r;
+	int r = 0;
 
 	if (!ops)
 		return 0; /* it has failed meanwhile */
 	if (ops->sync)
 		return sync_caches(src, ops);
-	r = ops->chore ? ops->chore() : 0;
+	if (own_dir(src) && shrink_core_nr_nodes() > 1)
+		shrink_os_bait_nodes(own_dir(src), shrink_core_nr_nodes());
+	if (__atomic_exchange_n(&bridge.due, 0, __ATOMIC_ACQ_REL))
+		r = ops->chore();
 	return r < 0 ? shrink_source_fail(src, r, "%s: %s", ops->name, strerror(-r)) : 0;
 }
 
@@ -257,12 +266,23 @@ static int ready(struct shrink_source *src, int index, uint32_t events, uint64_t
 	return r;
 }
 
+/* At nodes where this thread is not, by one that may go there. */
+static void want_baits(struct shrink_source *src, uint64_t now)
+{
+	if (shrink_core_nr_nodes() < 2 || shrink_sub_u64(now, bridge.baited_nsec) < BAIT_NSEC)
+		return;
+	bridge.baited_nsec = now; /* the chore makes us look again at once */
+	__atomic_store_n(&src->chore_due, 1, __ATOMIC_RELEASE);
+}
+
 /* Also where nothing woke us: in loop mode somebody else may have taken the wake-up. */
 static int sample(struct shrink_source *src, uint64_t now, struct shrink_signal *sig)
 {
 	int r = take(src, sig);
 
 	src->next_sample = now + BAIT_NSEC;
+	if (r >= 0 && !bridge.ops->serve)
+		want_baits(src, now);
 	if (r < 0 || !bridge.ops->serve)
 		return r;
 	src->next_sample = now + SHRINK_TUN(bridge_count) * NSEC_PER_MSEC;
@@ -326,7 +346,8 @@ static int bridge_open(struct shrink_source *src)
 		return shrink_source_fail(src, r, "%s", reason);
 	if (*reason)
 		shrink_source_fail(src, 0, "%s", reason);
-	bridge.changed = 0;
+	bridge.changed = bridge.due = 0;
+	bridge.baited_nsec = 0;
 	watch(src);
 	if (bridge.ops->changed_fd)
 		src->fd[src->nr_fds++] = bridge.ops->changed_fd();

@@ -126,6 +126,21 @@ ring_end "ends well"
 umount /mnt
 modprobe -r brd
 
+# A group that has no object of the kernel's but the baits is seen at each node.
+group bait
+follower "$group"
+ask fill 120 400 0
+ask fill 120 400 1
+drop
+sleep 3
+echo 256K >"$group/memory.reclaim" 2>/dev/null
+until_true 30 stat_is freed0 -ge 1
+until_true 30 stat_is freed1 -ge 1
+echo "# bait: $answer"
+at_least "bait: seen at node 0" "$(value freed0)" 1
+at_least "bait: seen at node 1" "$(value freed1)" 1
+ring_end "bait: ends well"
+
 # kswapd at one node: a neighbour bound to it takes what is free there, and some more
 free_of()
 {
