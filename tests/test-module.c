@@ -642,6 +642,9 @@ static void test_again(void)
 	cache_new(&c, "again", 100000);
 	for (int n = 0; n < 5; n++) {
 		begin();
+		i = (int)twin_registrations();
+		shrink_bridge_module.moved(NULL, NULL, 0); /* the kernel has it anew */
+		AWAIT(twin_registrations() == (unsigned int)i + 1 && twin_registered() == 1);
 		i = index_of(&c, NULL);
 		AWAIT(twin_count(i, 0) > 0);
 		is_served(i, &c);
@@ -649,30 +652,6 @@ static void test_again(void)
 		end();
 	}
 	cache_end(&c);
-}
-
-/* In another memory group the kernel has to have all of them anew, and once. */
-static void test_moved(void)
-{
-	unsigned int before;
-	struct cache c, d;
-	int i;
-
-	cache_new(&c, "moved", 1000);
-	cache_new(&d, "moved-too", 1000);
-	begin();
-	i = index_of(&c, NULL);
-	AWAIT(twin_count(i, 0) > 0);
-	before = twin_registrations();
-	shrink_bridge_module.moved(NULL, NULL, 0);
-	AWAIT(twin_registrations() >= before + 2 && twin_registered() == 2);
-	i = index_of(&c, NULL);
-	AWAIT(twin_count(i, 0) > 0);
-	is_served(i, &c);
-	ASSERT_INT(twin_registrations(), before + 2);
-	end();
-	cache_end(&c);
-	cache_end(&d);
 }
 
 /* No thread of ours: requests are served where the application's loop dispatches. */
@@ -707,8 +686,7 @@ static const struct test tests[] = {
 	{"G9: no module, another version, no permission: the next, with the reason", test_refused},
 	{"module: limits of session and user", test_limits},
 	{"module: a cache that cannot be bound", test_unbound},
-	{"module: stop and start", test_again},
-	{"module: in another memory group", test_moved},
+	{"module: stop and start, and another group", test_again},
 	{"module: in the application's loop", test_loop},
 	{0},
 };
