@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* The page-true pool as a shrinker: verdicts, pending, budget, what goes first. */
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <libshrink/os/clock.h>
@@ -285,6 +286,66 @@ static void test_no_faults(void)
 	pool_cache_close(&c);
 }
 
+/* Slabs that are no neighbours: each a range of its own. */
+static void thin_out(struct pool_cache *c)
+{
+	for (unsigned int i = 0; i < c->nr; i++)
+		if (i / 16 % 2) /* objects of 1 KiB in slabs of 16 KiB */
+			pool_cache_drop(c, i);
+	pool_cache_settle(c->pool);
+}
+
+static void evict_scattered(struct pool_cache *c)
+{
+	struct shrink_pool_stats st;
+
+	for (int i = 0; i < 1000 && c->live; i++)
+		pool_cache_scan_pages(c->pool, 128);
+	EQ(c->live, 0);
+	st = pool_cache_stats(c->pool);
+	EQ(st.evicted_bytes, 2048 * 1024);
+	EQ(st.returned_bytes, 4096 * 1024);
+	EQ(st.slabs, 0);
+	EQ(pool_cache_resident(c->pool), 0);
+}
+
+static void test_scattered(void)
+{
+	struct pool_cache c;
+
+	pool_cache_open(&c, 4096, 0);
+	pool_cache_fill(&c, 1024);
+	thin_out(&c);
+	evict_scattered(&c);
+	pool_cache_fill(&c, 1024);
+	pool_cache_close(&c);
+}
+
+static int can_return_locked(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int can = !mlock(page, PAGE) && !madvise(page, PAGE, 24 /* MADV_DONTNEED_LOCKED */);
+
+	munmap(page, PAGE);
+	return can;
+}
+
+/* In the midst of what goes a range is locked: one call for all gets as far as that,
+ * and what is left goes one by one. */
+static void test_locked(void)
+{
+	struct pool_cache c;
+
+	if (!can_return_locked())
+		SKIP("locked memory cannot be returned here");
+	pool_cache_open(&c, 4096, 0);
+	pool_cache_fill(&c, 1024);
+	ASSERT_INT(mlock(c.pool->data + MIB, 64 << 10), 0);
+	thin_out(&c);
+	evict_scattered(&c);
+	pool_cache_close(&c);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -299,6 +360,8 @@ int main(int argc, char **argv)
 		{"empty slabs are kept within bounds and go unasked", test_kept},
 		{"marked slabs are spared while they are marked", test_marks},
 		{"a new object is not marked", test_mark_is_fresh},
+		{"slabs that are no neighbours go together", test_scattered},
+		{"and one by one where some are locked", test_locked},
 		{"G6: a scan touches no new memory", test_no_faults},
 		{NULL, NULL},
 	};
