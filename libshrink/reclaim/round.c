@@ -7,28 +7,16 @@
 #include <libshrink/core/memcg-protect.h>
 #include <libshrink/os/clock.h>
 #include <libshrink/os/mem.h>
-#include <libshrink/reclaim/cow.h>
 #include <libshrink/reclaim/gauges.h>
 #include <libshrink/reclaim/level.h>
 #include <libshrink/reclaim/record.h>
-#include <libshrink/reclaim/release.h>
-#include <libshrink/reclaim/round.h>
-
-/* Below this a fall of RSS says more about the kernel's batched counters and the
- * program's other threads than about what came back. */
-#define YIELD_MIN_BYTES (4ULL << 20)
+#include <libshrink/reclaim/round-priv.h>
 
 /* No pass is worth its calls for less than the kernel's cluster (contract 4). */
 #define PASS_MIN_PAGES 32
 
-static uint64_t (*rss_hook)(void);
 static _Atomic int joiners; /* who wait for what others free */
 static _Atomic uint64_t claimed, requested, returned_total, fruitless, fragmented;
-
-void shrink_round_set_rss(uint64_t (*rss)(void))
-{
-	rss_hook = rss;
-}
 
 uint64_t shrink_round_claimed(void)
 {
@@ -45,79 +33,13 @@ void shrink_round_join(int joins)
 	atomic_fetch_add_explicit(&joiners, joins, memory_order_relaxed);
 }
 
-static uint64_t rss_now(void)
-{
-	return rss_hook ? rss_hook() : 0;
-}
-
-/* A round in the making. */
-struct round {
-	const struct shrink_goal *goal;
-	struct shrink_pass pass;
-	struct shrink_round *rec;
-	uint64_t yields[SHRINK_DEF_PRIORITY + 1];
-	uint64_t rss_begin;
-	uint64_t usage_begin;   /* of the tightest gauge; 0 = none */
-	/* when the release stage last ran: */
-	uint64_t heap_mark;     /* bytes freed to the allocator by then */
-	uint64_t self_mark;     /* bytes caches had returned by themselves */
-	uint64_t usage_mark;    /* of the tightest gauge */
-	uint64_t share;         /* bytes that are ours to free of what the gauges want */
-	_Atomic uint64_t own_claim;
-	bool override_low;      /* nothing else is left: low protects no more */
-	bool spared_low;        /* some group was left out for its low */
-};
-
-static uint64_t heap_freed(const struct round *r)
-{
-	return shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes) - r->heap_mark;
-}
-
-/*
- * Freed, but still with the allocator: gone for the cache, not yet for the limit.
- * Some of it may have come back at once (free() of a large block unmaps it); that
- * shows as a fall of usage beyond what self-releasing caches account for, and must
- * not be counted twice.
- */
-static uint64_t unreturned(const struct round *r, uint64_t usage)
-{
-	uint64_t fell = shrink_sub_u64(r->usage_mark, usage);
-
-	return shrink_sub_u64(heap_freed(r),
-			      shrink_sub_u64(fell, r->pass.self_bytes - r->self_mark));
-}
-
-static void read_gauges(const struct round *r, bool exact, struct shrink_headroom *h)
-{
-	if (r->goal->need)
-		h->need = r->goal->need(r->goal, &h->usage);
-	else
-		shrink_gauges_read(exact, h);
-}
-
-/* What is still missing, now, less what comes without asking again. */
-static uint64_t missing(const struct round *r, bool exact)
-{
-	uint64_t later = r->pass.pending_bytes + r->pass.posted_bytes;
-	uint64_t left = shrink_sub_u64(r->goal->bytes, r->pass.freed_bytes + later);
-	struct shrink_headroom h;
-	uint64_t need;
-
-	if (!r->goal->gauged)
-		return left;
-	read_gauges(r, exact, &h);
-	need = shrink_sub_u64(h.need, later + unreturned(r, h.usage));
-	need = shrink_min_u64(need, shrink_sub_u64(r->share, r->pass.freed_bytes + later));
-	return shrink_max_u64(left, need);
-}
-
 static bool enough(struct shrink_pass *pass)
 {
 	const struct round *r = pass->arg;
 
 	if (atomic_load_explicit(&joiners, memory_order_relaxed))
 		shrink_pass_tell(pass);
-	if (missing(r, false))
+	if (shrink_round_missing(r, false))
 		return false;
 	pass->met = true;
 	return true;
@@ -160,56 +82,6 @@ static int first_priority(const uint64_t *yields, uint64_t bytes)
 	return p;
 }
 
-/* How much of what was freed has come back, in percent; 100 where too little was
- * freed to tell. Caches that return by themselves are measured like all others:
- * what they say is not what the limit sees. */
-static uint64_t yield_percent(const struct round *r)
-{
-	if (r->pass.freed_bytes < YIELD_MIN_BYTES || !r->rss_begin)
-		return 100;
-	return shrink_mul_div(shrink_sub_u64(r->rss_begin, rss_now()), 100, r->pass.freed_bytes);
-}
-
-/* What left us left the group as well, or it did not and forked children have it. A
- * neighbour that grows hides a fall just so, hence the second look. */
-static bool kept_by_children(const struct round *r)
-{
-	uint64_t left = shrink_sub_u64(r->rss_begin, rss_now()), fell;
-	struct shrink_headroom h;
-
-	if (!r->goal->gauged || !r->usage_begin || left < YIELD_MIN_BYTES)
-		return false;
-	shrink_gauges_read(true, &h);
-	fell = shrink_sub_u64(r->usage_begin, h.usage);
-	return fell < shrink_mul_div(left, SHRINK_TUN(min_yield), 100) && shrink_cow_shared();
-}
-
-/* From here on what usage falls by is news. */
-static void set_marks(struct round *r)
-{
-	struct shrink_headroom h;
-
-	read_gauges(r, false, &h);
-	r->usage_mark = h.usage;
-	r->heap_mark = shrink_sub_u64(r->pass.freed_bytes, r->pass.self_bytes);
-	r->self_mark = r->pass.self_bytes;
-}
-
-/* Makes the allocator hand back what the last pass freed to it. */
-static void release_stage(struct round *r)
-{
-	uint64_t freed = heap_freed(r), before;
-
-	if (freed) {
-		before = rss_now();
-		/* where RSS cannot be read nothing is held against the allocator */
-		if (shrink_release_run(freed, missing(r, false)))
-			shrink_release_judge(
-				freed, before ? shrink_sub_u64(before, rss_now()) : freed);
-	}
-	set_marks(r);
-}
-
 /* Our part is freed; whether that is enough is for the others to see to, too. */
 static bool share_done(const struct round *r)
 {
@@ -220,17 +92,17 @@ static bool share_done(const struct round *r)
 static int verdict(struct round *r)
 {
 	if (share_done(r))
-		return yield_percent(r) < SHRINK_TUN(min_yield) ? SHRINK_ROUND_FRAGMENTED
-								: SHRINK_ROUND_MET;
-	if (!missing(r, true))
+		return shrink_round_yield_percent(r) < SHRINK_TUN(min_yield)
+			       ? SHRINK_ROUND_FRAGMENTED : SHRINK_ROUND_MET;
+	if (!shrink_round_missing(r, true))
 		return r->goal->gauged ? SHRINK_ROUND_BALANCED : SHRINK_ROUND_MET;
 	if (r->pass.ticker && atomic_load_explicit(&r->pass.ticker->lost, memory_order_relaxed))
 		return SHRINK_ROUND_OVERTAKEN;
 	if (r->goal->deadline && shrink_os_clock() >= r->goal->deadline)
 		return SHRINK_ROUND_DEADLINE;
-	if (yield_percent(r) < SHRINK_TUN(min_yield))
+	if (shrink_round_yield_percent(r) < SHRINK_TUN(min_yield))
 		return SHRINK_ROUND_FRAGMENTED;
-	if (kept_by_children(r))
+	if (shrink_round_kept_by_children(r))
 		return SHRINK_ROUND_SHARED;
 	if (r->pass.stopped && !r->pass.met)
 		return SHRINK_ROUND_DEADLINE; /* passive now, or another process */
@@ -261,7 +133,7 @@ static uint64_t one_pass(struct round *r, int priority, uint64_t bytes)
 	r->pass.stopped = r->pass.met = false;
 	r->rec->priority_last = priority;
 	shrink_walk_tree(&r->pass);
-	release_stage(r);
+	shrink_round_release(r);
 	return r->pass.freed_bytes + r->pass.pending_bytes - before;
 }
 
@@ -315,7 +187,7 @@ static int descend(struct round *r, uint64_t bytes)
 			return SHRINK_ROUND_MET;
 		if (got < r->pass.asked_bytes || !got)
 			p--;
-		bytes = missing(r, false);
+		bytes = shrink_round_missing(r, false);
 	} while (p >= r->goal->floor && bytes);
 	return bytes ? SHRINK_ROUND_EXHAUSTED : SHRINK_ROUND_MET;
 }
@@ -333,7 +205,7 @@ static void finish(struct round *r, int end)
 	rec->freed_objects = r->pass.freed;
 	rec->freed_bytes = r->pass.freed_bytes;
 	rec->pending_bytes = r->pass.pending_bytes;
-	rec->returned_bytes = (int64_t)(r->rss_begin - rss_now());
+	rec->returned_bytes = (int64_t)(r->rss_begin - shrink_round_rss());
 	if (!rec->freed_bytes && !rec->pending_bytes && !r->pass.posted_bytes) {
 		if (end == SHRINK_ROUND_EXHAUSTED)
 			end = SHRINK_ROUND_FRUITLESS;
@@ -356,7 +228,7 @@ static void finish(struct round *r, int end)
 static uint64_t visit_round(struct round *r)
 {
 	r->pass.enough = NULL;
-	r->rss_begin = rss_now();
+	r->rss_begin = shrink_round_rss();
 	r->rec->priority_first = r->rec->priority_last = -1;
 	r->goal->visit(&r->pass);
 	shrink_pass_tell(&r->pass);
@@ -364,7 +236,7 @@ static uint64_t visit_round(struct round *r)
 		r->rec->end = r->pass.stopped ? SHRINK_ROUND_DEADLINE : SHRINK_ROUND_MET;
 		return 0;
 	}
-	release_stage(r);
+	shrink_round_release(r);
 	finish(r, r->pass.stopped ? SHRINK_ROUND_DEADLINE : SHRINK_ROUND_MET);
 	return r->pass.freed_bytes;
 }
@@ -405,13 +277,13 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 		return visit_round(&r);
 	if (!goal->bytes && !goal->gauged) {
 		r.pass.enough = NULL;
-		r.rss_begin = rss_now();
+		r.rss_begin = shrink_round_rss();
 		ret_round->priority_first = goal->priority;
 		end = one_pass(&r, goal->priority, 0) ? SHRINK_ROUND_MET : SHRINK_ROUND_FRUITLESS;
 		finish(&r, end);
 		return r.pass.freed_bytes;
 	}
-	bytes = shrink_sub_u64(missing(&r, true), goal->bytes || goal->on_node ? 0 :
+	bytes = shrink_sub_u64(shrink_round_missing(&r, true), goal->bytes || goal->on_node ? 0 :
 			       shrink_round_claimed());
 	if (goal->gauged && goal->share && goal->share < SHRINK_SHARE_ALL && !goal->bytes) {
 		bytes = shrink_mul_div(bytes, goal->share, SHRINK_SHARE_ALL);
@@ -421,13 +293,13 @@ uint64_t shrink_round_run(const struct shrink_goal *goal, struct shrink_ticker *
 	if (!bytes) /* balanced meanwhile, or another is at it: nothing happened */
 		return 0;
 	ret_round->requested_bytes = bytes;
-	r.rss_begin = rss_now();
-	set_marks(&r);
+	r.rss_begin = shrink_round_rss();
+	shrink_round_set_marks(&r);
 	r.usage_begin = r.usage_mark;
 	end = descend(&r, bytes);
 	if (end == SHRINK_ROUND_EXHAUSTED && r.pass.left_out && !r.pass.ask_all) {
 		r.pass.ask_all = true;
-		bytes = shrink_max_u64(missing(&r, false), 1);
+		bytes = shrink_max_u64(shrink_round_missing(&r, false), 1);
 		end = descend(&r, bytes);
 	}
 	if (end == SHRINK_ROUND_EXHAUSTED && r.spared_low && !r.pass.freed_bytes) {
