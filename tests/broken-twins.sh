@@ -201,7 +201,6 @@ broken "page cache is not looked at" test-own-stall rest.c \
 	's/ && !kernel_has_cache(cg);/;/' "page cache"
 broken "what swap has measured is forgotten" test-own-stall swap.c \
 	's/sig->lacking = .*/;/' "swap alone"
-SIM_SEEDS=320 # its first is 310
 broken "stall frees though there is room" test-faults judge.c \
 	's/return !h->known || (sig->own .*/return true;/'
 twin_libs=$plain_libs
