@@ -5,7 +5,7 @@
 # folder; wants a memory group of its own.
 #
 #	../scripts/bench-purgeable.sh [SECONDS [LIMIT_MIB [KEYS]]]
-# shellcheck disable=SC2154 # cgroup.sh sets them
+# shellcheck disable=SC2015,SC2154 # cgroup.sh sets them
 set -eu -o pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=scripts/cgroup.sh

@@ -3,7 +3,7 @@
 # What a call of the module's scan_objects costs the kernel, beside one that does nothing.
 # The guest's clock counts instructions, so what is measured is a count, and the same
 # every time.
-# shellcheck disable=SC1091,SC2034,SC2154
+# shellcheck disable=SC1091,SC2015,SC2034,SC2154
 . /build/tests/guest/guest.sh
 ring=/build/tests/guest/bridge-client
 files=/sys/kernel/debug/scan_cost
