@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -55,7 +56,7 @@ struct shrinker;
 #define atomic64_set(v, n)         __atomic_store_n(&(v)->counter, n, __ATOMIC_RELAXED)
 #define atomic64_xchg(v, n)        __atomic_exchange_n(&(v)->counter, n, __ATOMIC_SEQ_CST)
 #define READ_ONCE(x)               __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define smp_mb()                   __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_mb()                   atomic_thread_fence(memory_order_seq_cst)
 #define spin_lock(l)               pthread_mutex_lock(&(l)->mutex)
 #define spin_unlock(l)             pthread_mutex_unlock(&(l)->mutex)
 #define __percpu
