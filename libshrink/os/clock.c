@@ -8,12 +8,22 @@
 
 static _Atomic uint64_t virtual_now; /* 0 = the real clock */
 
-uint64_t shrink_os_clock_real(void)
+static uint64_t read_clock(clockid_t which)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(which, &ts);
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t shrink_os_clock_real(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t shrink_os_clock_thread(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint64_t shrink_os_clock(void)

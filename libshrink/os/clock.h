@@ -10,6 +10,9 @@
 uint64_t shrink_os_clock(void);
 /* Real nanoseconds even in simulation: for measuring code, not for policy. */
 uint64_t shrink_os_clock_real(void);
+/* What the calling thread has had of a processor: what it costs, however many others
+ * want one. A system call. */
+uint64_t shrink_os_clock_thread(void);
 /* 1: from now on virtual, beginning at the real time; 0: real again. */
 void shrink_os_clock_simulate(int on);
 /* Sleeps so long; in simulation the virtual clock moves instead. */

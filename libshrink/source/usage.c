@@ -24,7 +24,7 @@
 /* Who forks its workers starts them all at once: looked for soon, then rarely. */
 #define PERIOD_MIN_NSEC (NSEC_PER_SEC / 4)
 #define PERIOD_MAX_NSEC (10 * NSEC_PER_SEC)
-/* A look at thousands of threads takes its time: at most this part of it. */
+/* A look at thousands of threads takes its time: at most this part of a processor's. */
 #define COST_FACTOR 1000
 
 static struct {
@@ -105,7 +105,7 @@ static void say(struct shrink_source *src, uint32_t part, int n)
 
 static int look_for_peers(struct shrink_source *src)
 {
-	uint64_t begin = shrink_os_clock_real(), own = 0, others = 0;
+	uint64_t begin = shrink_os_clock_thread(), own = 0, others = 0;
 	int n = shrink_os_cgroup_peers(src->cgroup, binding_level(src->cgroup), &others);
 	uint32_t part;
 
@@ -118,7 +118,7 @@ static int look_for_peers(struct shrink_source *src)
 		say(src, part, n);
 		peers.nr = n;
 	}
-	peers.cost = shrink_os_clock_real() - begin;
+	peers.cost = shrink_os_clock_thread() - begin;
 	return 0;
 }
 
