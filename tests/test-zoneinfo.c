@@ -43,6 +43,8 @@ static void write_two_nodes(unsigned long free0, unsigned long free1)
 		      "  pagesets\n"
 		      "    cpu: 0\n"
 		      "              count:    77\n"
+		      "    cpu: 1\n"
+		      "              count:    3\n"
 		      "              high:     888\n"
 		      "              high_min: 23\n"
 		      "Node 0, zone   Normal\n"
@@ -99,6 +101,8 @@ static void test_zones(void)
 	ASSERT_INT(info.node[0].reserve, (3840 + 1500) * PAGE);
 	ASSERT_INT(info.node[0].above_low, (20000 - 1250) * PAGE);
 	ASSERT_INT(info.node[0].above_high, (20000 - 1500) * PAGE);
+	ASSERT_INT(info.node[0].listed, 80 * PAGE);
+	ASSERT_INT(info.node[1].listed, 0);
 	ASSERT_INT(info.node[0].file, 4000 * PAGE);
 	ASSERT_INT(info.node[0].dirty, 100 * PAGE);
 	ASSERT_INT(info.node[0].slab, 500 * PAGE);

@@ -34,6 +34,7 @@ void shrink_zoneinfo_end(struct shrink_zoneinfo *info, struct shrink_zone_state 
 	add(&node->low, state->low, page_size);
 	add(&node->high, state->high, page_size);
 	add(&node->reserve, shrink_min_u64(kept, state->managed), page_size);
+	add(&node->listed, state->listed, page_size);
 	add(&node->above_high, shrink_sub_u64(state->free, kept), page_size);
 	kept = shrink_add_u64(state->low, state->protection);
 	add(&node->above_low, shrink_sub_u64(state->free, kept), page_size);
@@ -78,6 +79,17 @@ static int protection(const char *line, uint64_t *ret_pages)
 	return 1;
 }
 
+/* "count: 63", below "pagesets" and for each processor */
+static int list_line(struct shrink_zone_state *state, const char *line)
+{
+	uint64_t pages;
+
+	if (!number(line, "count:", &pages))
+		return 0;
+	state->listed = shrink_add_u64(state->listed, pages);
+	return 1;
+}
+
 /* "per-node stats": they stand with one of the node's zones. */
 static int node_line(struct shrink_node_zones *node, const char *line, uint64_t page_size)
 {
@@ -112,6 +124,8 @@ void shrink_zoneinfo_line(struct shrink_zoneinfo *info, struct shrink_zone_state
 	}
 	line += strspn(line, " \t");
 	if (!state->any || node_line(&info->node[state->nid], line, page_size))
+		return;
+	if (list_line(state, line))
 		return;
 	if (!strncmp(line, "pages ", 6))
 		line += 6;

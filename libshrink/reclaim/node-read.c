@@ -11,6 +11,8 @@
 
 /* Watermarks change when somebody tunes the system: dear to read, read seldom. */
 #define ZONES_NSEC NSEC_PER_SEC
+/* Processors' lists change with each batch, and are only read within a step of the mark. */
+#define LISTS_NSEC (2 * NSEC_PER_MSEC)
 
 /* Guards the zones; held over a read of /proc/zoneinfo. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -21,13 +23,13 @@ static int node_fd[SHRINK_NODES_MAX]; /* of each node's meminfo */
 static bool is_open;
 static int (*read_simulated)(int nid, struct shrink_node_reading *ret);
 
-static struct shrink_node_zones zones_of(int nid)
+static struct shrink_node_zones zones_of(int nid, uint64_t age)
 {
 	uint64_t now = shrink_os_clock();
 	struct shrink_node_zones z;
 
 	pthread_mutex_lock(&lock);
-	if (now - zones_when > ZONES_NSEC && !shrink_os_zoneinfo_read(zones_fd, &zones))
+	if (now - zones_when > age && !shrink_os_zoneinfo_read(zones_fd, &zones))
 		zones_when = now;
 	z = zones.node[nid];
 	pthread_mutex_unlock(&lock);
@@ -42,9 +44,18 @@ static struct shrink_node_zones zones_of(int nid)
  * much: the marks of small nodes are a twelfth of them.
  *
  * What is freed goes to a list of the processor's first, an eighth of the node and more
- * before it shows among the free pages. It does not count: where nothing else can be
- * reclaimed the kernel kills before it takes these lists from other processors.
+ * before it shows among the free pages. Where nothing else can be reclaimed the kernel
+ * kills before it takes these lists from other processors, so they do not count until
+ * free pages are above the mark where we begin. From there to where we stop they do:
+ * nobody is short there, and 64 MiB would be given up for the last six.
  */
+static uint64_t with_lists(int nid, uint64_t available, uint64_t low, uint64_t high)
+{
+	if (available <= low || available > high)
+		return available;
+	return shrink_add_u64(available, zones_of(nid, LISTS_NSEC).listed);
+}
+
 int shrink_node_read(int nid, struct shrink_node_reading *ret)
 {
 	struct shrink_node_meminfo mem;
@@ -57,11 +68,11 @@ int shrink_node_read(int nid, struct shrink_node_reading *ret)
 	r = shrink_os_node_read(node_fd[nid], nid, &mem);
 	if (r < 0)
 		return r;
-	z = zones_of(nid);
+	z = zones_of(nid, ZONES_NSEC);
 	step = shrink_sub_u64(z.high, z.low);
 	*ret = (struct shrink_node_reading){
 		.managed = z.managed,
-		.available = shrink_node_available(&z, &mem),
+		.available = with_lists(nid, shrink_node_available(&z, &mem), step, 2 * step),
 		.low = step,
 		.high = 2 * step,
 	};

@@ -12,7 +12,7 @@
 
 struct zone {
 	int nid; /* -1 = of a node that there cannot be */
-	uint64_t free, min, low, high, managed, protection, file, dirty, slab;
+	uint64_t free, min, low, high, managed, protection, file, dirty, slab, listed;
 };
 
 /* "key 12" among blanks: the number; false: another key, or none. */
@@ -67,6 +67,8 @@ static void take(struct zone *z, const char *line)
 		add(&z->dirty, v);
 	if (value(line, "nr_slab_reclaimable", &v) || value(line, "nr_kernel_misc_reclaimable", &v))
 		add(&z->slab, v);
+	if (value(line, "count:", &v))
+		z->listed = naive_narrow((wide)z->listed + v);
 	if (!strncmp(line, "pages ", 6))
 		line += 6;
 	value(line, "free", &z->free);
@@ -113,6 +115,7 @@ static void sum_up(struct shrink_zoneinfo *info, const struct zone *z)
 	add(&n->min, z->min);
 	add(&n->low, z->low);
 	add(&n->high, z->high);
+	add(&n->listed, z->listed);
 	add(&n->reserve, kept < z->managed ? kept : z->managed);
 	add(&n->above_low, over(z->free, (wide)z->low + z->protection));
 	add(&n->above_high, over(z->free, (wide)z->high + z->protection));
