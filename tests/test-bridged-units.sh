@@ -10,7 +10,7 @@ command -v systemd-analyze >/dev/null || {
 	exit 0
 }
 program=$top_builddir/tools/bridged/shrink-bridged
-units=$top_srcdir/tools/bridged
+bridged=$(dirname "$program")
 mkdir -p "$tmp/man/man8" "$tmp/runtime"
 cp "$top_srcdir/docs/man/shrink-bridged.8" "$tmp/man/man8/"
 program=$(cd "$(dirname "$program")" && pwd)/shrink-bridged
@@ -19,9 +19,9 @@ program=$(cd "$(dirname "$program")" && pwd)/shrink-bridged
 # that will be installed; fails where systemd has anything to say
 verify()
 {
-	for unit in shrink-bridged.service shrink-bridged.socket; do
-		sed "s|^ExecStart=[^ ]*|ExecStart=$program|; $1" "$units/$unit" >"$tmp/$unit"
-	done
+	sed "s|^ExecStart=/[^ ]*/sbin/shrink-bridged\$|ExecStart=$program|; $1" \
+		"$bridged/shrink-bridged.service" >"$tmp/shrink-bridged.service"
+	sed "$1" "$top_srcdir/tools/bridged/shrink-bridged.socket" >"$tmp/shrink-bridged.socket"
 	MANPATH=$tmp/man XDG_RUNTIME_DIR=$tmp/runtime timeout 60 systemd-analyze verify \
 		"$tmp/shrink-bridged.service" "$tmp/shrink-bridged.socket" >"$tmp/out" 2>&1 &&
 		[ ! -s "$tmp/out" ]

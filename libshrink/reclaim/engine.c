@@ -364,6 +364,16 @@ void shrink_engine_chore(void (*chore)(void))
 	pthread_mutex_unlock(&shrink_engine.lock);
 }
 
+bool shrink_engine_has_standby(void)
+{
+	bool alive;
+
+	pthread_mutex_lock(&shrink_engine.lock);
+	alive = shrink_standby()->alive;
+	pthread_mutex_unlock(&shrink_engine.lock);
+	return alive;
+}
+
 void shrink_engine_poke(void)
 {
 	if (!shrink_registry_limbo())

@@ -40,6 +40,8 @@ bool shrink_engine_works(void); /* a thread of ours is at it, or about to be */
 void shrink_engine_watch(uint64_t now);
 /* Work for the standby: called with no lock held, may block for a while. */
 void shrink_engine_chore(void (*chore)(void));
+/* Is there a thread of ours for them? In loop mode the application's does them. */
+bool shrink_engine_has_standby(void);
 /* Wakes the standby if limbo or a chore waits. */
 void shrink_engine_poke(void);
 

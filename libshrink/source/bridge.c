@@ -245,7 +245,8 @@ static int chore(struct shrink_source *src)
 		return 0; /* it has failed meanwhile */
 	if (ops->sync)
 		return sync_caches(src, ops);
-	if (own_dir(src) && shrink_core_nr_nodes() > 1)
+	/* the application's thread is not moved from node to node */
+	if (own_dir(src) && shrink_core_nr_nodes() > 1 && shrink_engine_has_standby())
 		shrink_os_bait_nodes(own_dir(src), shrink_core_nr_nodes());
 	if (__atomic_exchange_n(&bridge.due, 0, __ATOMIC_ACQ_REL))
 		r = ops->chore();
