@@ -329,6 +329,9 @@ static void on_threads(void)
 	ASSERT_INT((long)atomic_load(&scans_of[0]), 0);
 	ASSERT_INT((long)atomic_load(&scans_of[2]), 0);
 	ASSERT_INT(shrink_stop(), 0);
+	/* who joins a thread is told before the kernel has taken it off the list */
+	for (int i = 0; i < 1000 && threads_of_nodes(); i++)
+		sleep_ms(10);
 	ASSERT_INT(threads_of_nodes(), 0);
 	cache_end(&c);
 	shrink_conf_set("nodes", "0");

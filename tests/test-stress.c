@@ -23,6 +23,7 @@
 
 #define ALIVE 0x616c697665ULL
 #define DEAD 0xdeaddeaddeadULL
+#define MORTALS_MAX 1000
 #define PER_THREAD 24
 #define REGISTRARS 2
 #define WALKERS 2
@@ -200,7 +201,9 @@ static void *registrar(void *arg)
 			end_item(*slot, random_below(&r, 3) == 0);
 			*slot = NULL;
 		}
-		if (!random_below(&r, 50))
+		/* no more than can be scanned: who walks through many sees each seldom */
+		if (!random_below(&r, 50) &&
+		    atomic_load(&registered) - atomic_load(&freed) < MORTALS_MAX)
 			new_item(&r, 1 + random_below(&r, 4), NULL); /* frees itself */
 	}
 	for (int i = 0; i < PER_THREAD; i++)
