@@ -324,6 +324,24 @@ static void test_missing(void)
 	end();
 }
 
+/* A limit that cannot be read for a moment is what it was, not none. */
+static void test_unreadable_limit(void)
+{
+	fakeroot_begin();
+	fakeroot_file("/proc/self/cgroup", "0::/g\n");
+	fakeroot_file("/proc/self/mountinfo", "31 23 0:28 / /c rw - cgroup2 cgroup2 rw\n");
+	v2_group("/c/g", "1048576", "max", 4096);
+	ASSERT_INT(shrink_os_cgroup_open(&cg), 0);
+	expect("/c/g", MIB, SHRINK_LIMIT_CGROUP2);
+	fakeroot_file("/c/g/memory.max", "many\n");
+	expect("/c/g", MIB, SHRINK_LIMIT_CGROUP2);
+	fakeroot_file("/c/g/memory.max", "2097152\n");
+	expect("/c/g", 2 * MIB, SHRINK_LIMIT_CGROUP2);
+	fakeroot_file("/c/g/memory.max", "max\n");
+	expect("/c/g", UINT64_MAX, SHRINK_LIMIT_NONE);
+	end();
+}
+
 static void test_garbage(void)
 {
 	static char noise[20000];
@@ -453,6 +471,7 @@ static const struct test tests[] = {
 	{"groups: bind mounts", test_bind_mounts},
 	{"groups: v1 without hierarchy", test_flat_v1},
 	{"G9: groups: missing files", test_missing},
+	{"G9: groups: a limit that cannot be read", test_unreadable_limit},
 	{"G9: groups: garbage", test_garbage},
 	{"groups: very deep trees", test_deep},
 	{"G7: what the kernel takes by itself", test_reclaimable},
