@@ -152,7 +152,7 @@ broken "usage is looked at every 5 seconds" test-simulation judge.c \
 unset SIM_SEEDS
 healthy test-overshoot judge.c
 broken "stall is answered beside the gauges" test-overshoot judge.c \
-	's/bool stalled = .*/bool stalled = false;/; s/in_the_dark(sig, h) && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
+	's/bool stalled = .*/bool stalled = false;/; s/in_the_dark(now, sig, h) && !shrink_engine_busy() &&/(!h->known || h->need) \&\&/; s/^\t\t shrink_pace_step.*/(goal.priority = next_priority(now, sig->priority), 1))/; s/^\t\t*  *&goal.bytes, &goal.priority))$//' \
 	"between the marks"
 healthy test-churn gauges.c "sudden"
 broken "a neighbour out of nothing is slow" test-churn gauges.c \
@@ -195,6 +195,8 @@ broken "the machine's room counts against our group's stall" test-own-stall judg
 broken "a stall beside a known limit is answered" test-own-stall judge.c \
 	's/return !h->known || (sig->own .*/return !h->known || sig->own;/; s/if (h->limited)/if (0)/' \
 	"known limit"
+broken "what stalled under a limit is news when it is lifted" test-own-stall judge.c \
+	's/ \&\& now >= judge.limited_until);/);/' "was lifted"
 broken "whether the machine reclaims is not looked at" test-own-stall rest.c \
 	's/now - rest->since >= window/1/' "a machine that reclaims"
 broken "page cache is not looked at" test-own-stall rest.c \

@@ -218,6 +218,31 @@ static void known_limit_with_room(void)
 	end(s);
 }
 
+/* Limited, and stalled for it; then not any more. What stalled is not news afterwards. */
+static void lifted_limit(void)
+{
+	struct shrinker *s = begin();
+	uint64_t freed;
+
+	w.shown = w.limit;
+	hog_comes();
+	live(3 * SEC);
+	ASSERT_INT(w.hog, w.wants);
+	freed = w.freed;
+	CU_ASSERT(freed >= 200 * MB);
+	w.stall += 500000;
+	w.shown = UINT64_MAX;
+	w.limit = 4096 * MB;
+	live(5 * SEC);
+	ASSERT_INT(w.freed, freed);
+	/* and hidden from then on, it is answered again */
+	w.limit = needed() + 10 * MB;
+	hog_comes();
+	live(20 * SEC);
+	ASSERT_INT(w.hog, w.wants);
+	end(s);
+}
+
 static void machine_reclaims(void)
 {
 	struct shrinker *s = begin();
@@ -295,6 +320,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		{"a hidden limit: stall of our group is answered", hidden_limit},
 		{"G7: a known limit that has room: it is not", known_limit_with_room},
+		{"G7: a limit that was lifted", lifted_limit},
 		{"G7: a machine that reclaims: nobody knows whose it is", machine_reclaims},
 		{"G7: not known whether it reclaims", not_known_whether_it_does},
 		{"G7: page cache the kernel can take", page_cache},

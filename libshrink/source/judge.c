@@ -31,6 +31,7 @@ static struct {
 	uint64_t alert_until;
 	uint64_t returned_seen;
 	uint64_t manual_until;
+	uint64_t limited_until;        /* stall may be from when a group's limit was known */
 	enum shrink_level level;       /* as published */
 	enum shrink_level gauge_level; /* as the gauges alone say */
 	struct shrink_pace pace;       /* where stall is all that is known, */
@@ -175,11 +176,13 @@ static void answer_manual(uint64_t now, const struct shrink_signal *sig)
 /*
  * Stall is all there is to go by: no limit is known; or it is our own group's, whose
  * limit nobody can show us - it may be one that a namespace hides - and the limits we know
- * are the machine's. A group's that we know has its say, as for any stall (G7).
+ * are the machine's. A group's that we know has its say, as for any stall (G7); and one
+ * that has just been lifted, over what stalled before that.
  */
-static bool in_the_dark(const struct shrink_signal *sig, const struct shrink_headroom *h)
+static bool in_the_dark(uint64_t now, const struct shrink_signal *sig,
+			const struct shrink_headroom *h)
 {
-	return !h->known || (sig->own && !h->limited);
+	return !h->known || (sig->own && !h->limited && now >= judge.limited_until);
 }
 
 /* The group's, of which our part is for us to free. */
@@ -198,7 +201,7 @@ static void answer_lack(uint64_t now, const struct shrink_signal *sig,
 {
 	struct shrink_goal goal = {.priority = SHRINK_DEF_PRIORITY};
 
-	if (sig->stall && in_the_dark(sig, h))
+	if (sig->stall && in_the_dark(now, sig, h))
 		judge.lacking = shrink_add_u64(judge.lacking, our_part(sig->lacking));
 	if (h->limited)
 		judge.lacking = 0;
@@ -217,7 +220,7 @@ static void answer_stall(uint64_t now, const struct shrink_signal *sig,
 
 	if (sig->manual && sig->stall)
 		answer_manual(now, sig);
-	else if (sig->stall && in_the_dark(sig, h) && !shrink_engine_busy() &&
+	else if (sig->stall && in_the_dark(now, sig, h) && !shrink_engine_busy() &&
 		 shrink_pace_step(&judge.pace, now, sig->priority, freed_so_far(), h->usage,
 				  &goal.bytes, &goal.priority))
 		post(&goal, now, sig->source ? sig->source : "stall");
@@ -251,7 +254,7 @@ static void set_level(uint64_t now, const struct shrink_signal *sig,
 
 	judge.gauge_level = shrink_level_of(h, judge.gauge_level);
 	judge.level = graver(judge.gauge_level, shrink_manual_level(now, &judge.manual_until));
-	if (sig->stall && (in_the_dark(sig, h) || h->need))
+	if (sig->stall && (in_the_dark(now, sig, h) || h->need))
 		judge.level = graver(judge.level, sig->stall);
 	if (judge.level > SHRINK_LEVEL_NORMAL && before == SHRINK_LEVEL_NORMAL)
 		say_why(h);
@@ -308,6 +311,8 @@ bool shrink_judge(uint64_t now, const struct shrink_signal *sig, bool edge_watch
 	returned = returned_so_far();
 	usec = shrink_gauges_sample(now, returned - judge.returned_seen, edge_watched, &h);
 	judge.returned_seen = returned;
+	if (h.limited)
+		judge.limited_until = now + 2 * SHRINK_TUN(psi_window) * NSEC_PER_USEC;
 	set_level(now, sig, &h);
 	answer_headroom(now, sig, &h);
 	answer_lack(now, sig, &h);
