@@ -126,9 +126,10 @@ ring_end "ends well"
 umount /mnt
 modprobe -r brd
 
-# A group that has no object of the kernel's but the baits is seen at each node. Where the
-# kernel's allocator puts a bait is up to it: mostly where it was asked for, so up to three
-# times, each with new baits, and both nodes in one of them.
+# A group that has no object of the kernel's but the baits is seen at each node. A processor
+# puts objects where it has put some already, and that may be another node's page, from when
+# its own was full: so each first fills those pages and begins new ones, and all of that goes
+# again. Up to three times, each with new baits, and both nodes in one of them.
 group bait
 follower "$group"
 for try in 1 2 3; do
@@ -136,6 +137,10 @@ for try in 1 2 3; do
 	was0=$(value freed0) was1=$(value freed1) cache1=$(value cache1)
 	[ "$(value cache0)" -gt 0 ] || ask fill 120 400 0
 	[ "$cache1" -gt 0 ] || ask fill 120 400 1
+	for cpu in 0 1; do
+		inside "$group" taskset -c $cpu sh -c 'i=0; while [ $i -lt 500 ]; do
+			[ -e '"$cgroot"'/none-$$-$i ]; i=$((i + 1)); done'
+	done
 	drop
 	sleep 3
 	echo 256K >"$group/memory.reclaim" 2>/dev/null
