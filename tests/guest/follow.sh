@@ -129,10 +129,10 @@ modprobe -r brd
 # A group that has no object of the kernel's but the baits is seen at each node. A processor
 # puts objects where it has put some already, and that may be another node's page, from when
 # its own was full: so each first fills those pages and begins new ones, and all of that goes
-# again. Up to three times, each with new baits, and both nodes in one of them.
+# again. Up to eight times, each with new baits, and both nodes in one of them.
 group bait
 follower "$group"
-for try in 1 2 3; do
+for try in 1 2 3 4 5 6 7 8; do
 	ask stats
 	was0=$(value freed0) was1=$(value freed1) cache1=$(value cache1)
 	[ "$(value cache0)" -gt 0 ] || ask fill 120 400 0
@@ -144,8 +144,8 @@ for try in 1 2 3; do
 	drop
 	sleep 3
 	echo 256K >"$group/memory.reclaim" 2>/dev/null
-	until_true 10 stat_is freed0 -gt "$was0"
-	until_true 10 stat_is freed1 -gt "$was1"
+	until_true 5 stat_is freed0 -gt "$was0"
+	until_true 5 stat_is freed1 -gt "$was1"
 	echo "# bait, $try: $answer"
 	[ "$(value freed0)" -gt "$was0" ] && [ "$(value freed1)" -gt "$was1" ] && break
 done
